@@ -1,0 +1,33 @@
+"""One thing that happened: the same record in the database, in the audit file, on the bus and on the screen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A state change or another fact, in the past tense. `seq` is its place in the journal, 0 before it has one."""
+
+    event_id: str
+    timestamp: str
+    event_type: str
+    severity: str
+    entity_type: str
+    entity_id: str
+    from_state: str | None = None
+    to_state: str | None = None
+    trigger: str | None = None
+    reason: str | None = None
+    operator: str | None = None
+    run_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    seq: int = 0

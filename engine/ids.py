@@ -1,0 +1,57 @@
+"""Ids: a prefix that says what the thing is, and a ULID that is unique and sorts by time.
+
+Ids made by one process grow strictly, also within one millisecond.
+"""
+
+import os
+import re
+import threading
+import time
+
+PREFIXES = {
+    "run": "run",
+    "task": "task",
+    "attempt": "att",
+    "patch": "pat",
+    "session": "ses",
+    "event": "evt",
+    "gate": "gat",
+    "gap": "gap",
+    "worker": "wrk",
+    "workstream": "wst",
+    "command": "cmd",
+    "transition": "trn",
+}
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+_lock = threading.Lock()
+_last = 0
+
+
+def new_id(kind: str) -> str:
+    """A fresh id for a kind of thing, such as `run_01J…`."""
+    return f"{PREFIXES[kind]}_{_ulid()}"
+
+
+def is_safe_name(text: str) -> bool:
+    """Whether a name from outside may become part of an id or a path: no dots, slashes or spaces, at most 64 long."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _ulid() -> str:
+    """48 bits of milliseconds and 80 random bits in Crockford's base 32."""
+    global _last
+    fresh = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
+    with _lock:
+        # Same millisecond, or a clock set back: go on counting, so that order is kept.
+        if fresh >> 80 <= _last >> 80:
+            fresh = _last + 1
+        _last = fresh
+    pairs = []
+    for _ in range(13):
+        pairs.append(_PAIRS[fresh & 0x3FF])
+        fresh >>= 10
+    return "".join(reversed(pairs))
