@@ -1,0 +1,106 @@
+"""Who runs a run: an operating-system lock on a file, held by the owning process and released by the kernel.
+
+The text in the file says who the owner is, for people; the lock alone decides. The file is never removed, so that
+nobody can hold a lock on a file that others no longer see.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from engine import clock
+from engine.errors import EnvironmentUnfit, RunOwned
+
+LOCK_NAME = "owner.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that owns a run."""
+
+    pid: int
+    host: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+class RunLock:
+    """Ownership of one run, from `claim` to `release` or the death of this process."""
+
+    def __init__(self, run_id: str, descriptor: int, owner: Owner) -> None:
+        self.run_id = run_id
+        self.owner = owner
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> "RunLock":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+
+def claim(run_id: str, folder: Path) -> RunLock:
+    """Become the owner of a run whose files are in `folder`, or raise RunOwned with who is."""
+    descriptor = _open(folder)
+    if not _lock(descriptor):
+        owner = _read(descriptor)
+        os.close(descriptor)
+        raise RunOwned(run_id, str(owner or "another process"))
+    owner = Owner(os.getpid(), socket.gethostname(), clock.utc_now())
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(asdict(owner)).encode(), 0)
+    return RunLock(run_id, descriptor, owner)
+
+
+def owner_of(folder: Path) -> Owner | None:
+    """Who owns the run with these files now, if anybody does."""
+    try:
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor) or Owner(0, "unknown", "")
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> bool:
+    # Whoever asks for the owner holds the lock for an instant: only one that stays taken has an owner.
+    for _ in range(5):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            return True
+    return False
+
+
+def _open(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise EnvironmentUnfit(f"cannot write in {folder}: {error.strerror}") from error
+
+
+def _read(descriptor: int) -> Owner | None:
+    try:
+        return Owner(**json.loads(os.pread(descriptor, 4096, 0)))
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,148 @@
+"""The writes of one group: collected while the group is open, executed together at its end.
+
+Several changes of one row in a group become one UPDATE; every transition and event is kept. The statements are made
+once from the tables, and executed in bulk, because most of a small step's cost would otherwise be spent here.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from engine.errors import StaleRecord
+from engine.events import Event
+from engine.store import tables
+from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
+
+
+class Draft(NamedTuple):
+    """An event without its place in the journal: the fields of `Event`, in its order, but for `seq`."""
+
+    event_id: str
+    timestamp: str
+    event_type: str
+    severity: str
+    entity_type: str
+    entity_id: str
+    from_state: str | None
+    to_state: str | None
+    trigger: str | None
+    reason: str | None
+    operator: str | None
+    run_id: str | None
+    metadata: Mapping[str, Any]
+
+
+class Batch:
+    """What one group will write."""
+
+    def __init__(self) -> None:
+        self._inserts: dict[type, list[tuple[Any, ...]]] = {}
+        self._changes: dict[type, dict[str, tuple[int, Record]]] = {}
+        self._drafts: list[Draft] = []
+        self._answers: list[tuple[str, ...]] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._inserts or self._changes or self._drafts or self._answers)
+
+    def insert(self, record: Record | CommandRecord) -> None:
+        shape = SHAPES[type(record)]
+        row = tuple(_plain(getattr(record, column)) for column in shape.columns)
+        self._inserts.setdefault(type(record), []).append(row)
+
+    def change(self, record: Record) -> None:
+        """Note what a row is to become; its version says which one it was based on."""
+        changes = self._changes.setdefault(type(record), {})
+        based_on, previous = changes.get(record.id, (record.version - 1, None))
+        if previous is not None and previous.version != record.version - 1:
+            raise StaleRecord(record.ENTITY, record.id, record.version - 1)
+        changes[record.id] = (based_on, record)
+
+    def log(self, draft: Draft) -> None:
+        self._drafts.append(draft)
+
+    def answer(self, command_id: str, *, state: str, at: str, message: str) -> None:
+        self._answers.append((state, at, message, command_id))
+
+    def write(self, cursor: sqlite3.Cursor) -> list[Event]:
+        """Execute everything; the events come back with their places in the journal."""
+        for record_type, rows in self._inserts.items():
+            cursor.executemany(SHAPES[record_type].insert, rows)
+        for record_type, changes in self._changes.items():
+            self._write_changes(cursor, SHAPES[record_type], changes)
+        if self._answers:
+            cursor.executemany(_ANSWER, self._answers)
+        return self._write_events(cursor) if self._drafts else []
+
+    @staticmethod
+    def _write_changes(cursor: sqlite3.Cursor, shape: "_Shape", changes: dict[str, tuple[int, Record]]) -> None:
+        rows = [shape.update_row(record, based_on) for based_on, record in changes.values()]
+        cursor.executemany(shape.update, rows)
+        if cursor.rowcount == len(rows):
+            return
+        for entity_id, (based_on, record) in changes.items():
+            if cursor.execute(shape.find, (entity_id, record.version)).fetchone() is None:
+                raise StaleRecord(record.ENTITY, entity_id, based_on)
+
+    def _write_events(self, cursor: sqlite3.Cursor) -> list[Event]:
+        notes = [json.dumps(draft.metadata, ensure_ascii=False, default=str) for draft in self._drafts]
+        cursor.executemany(
+            _INSERT_TRANSITION,
+            [(*draft[4:12], note, draft.timestamp) for draft, note in zip(self._drafts, notes, strict=True) if draft.to_state],
+        )
+        ((last,),) = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()
+        cursor.executemany(
+            _INSERT_EVENT,
+            [(seq, *draft[:-1], note) for seq, (draft, note) in enumerate(zip(self._drafts, notes, strict=True), last + 1)],
+        )
+        return [Event(*draft, seq) for seq, draft in enumerate(self._drafts, last + 1)]
+
+
+class _Shape:
+    """How one kind of record is written."""
+
+    def __init__(self, table: type[tables.Table], fixed: int) -> None:
+        meta = table._meta  # type: ignore[attr-defined]
+        names = [column.column_name for column in meta.sorted_fields if column.column_name != "seq"]
+        key = meta.primary_key.column_name
+        self.columns = tuple(names)
+        self._changing = tuple(names[fixed:])
+        self.insert = f"INSERT INTO {meta.table_name} ({', '.join(names)}) VALUES ({_marks(len(names))})"
+        assignments = ", ".join(f"{name} = ?" for name in self._changing)
+        self.update = f"UPDATE {meta.table_name} SET {assignments} WHERE {key} = ? AND version = ?"
+        self.find = f"SELECT 1 FROM {meta.table_name} WHERE {key} = ? AND version = ?"
+
+    def update_row(self, record: Record, based_on: int) -> tuple[Any, ...]:
+        return (*(_plain(getattr(record, name)) for name in self._changing), record.id, based_on)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _plain(value: Any) -> Any:
+    """A column value as SQLite takes it: mappings and sequences become JSON text."""
+    if isinstance(value, str | int | float | None):
+        return value
+    return json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False)
+
+
+SHAPES: dict[type, _Shape] = {
+    # The number says how many of the table's first columns never change once the row is made.
+    RunRecord: _Shape(tables.Run, 16),
+    TaskRecord: _Shape(tables.Task, 10),
+    AttemptRecord: _Shape(tables.StepAttempt, 8),
+    WorkstreamRecord: _Shape(tables.Workstream, 4),
+    CommandRecord: _Shape(tables.Command, 0),
+}
+
+_ANSWER = "UPDATE commands SET state = ?, acted_at = ?, message = ? WHERE command_id = ? AND state = 'pending'"
+_INSERT_TRANSITION = (
+    "INSERT INTO state_transitions (entity_type, entity_id, from_state, to_state, "
+    f'"trigger", reason, operator, run_id, metadata, timestamp) VALUES ({_marks(10)})'
+)
+_INSERT_EVENT = (
+    "INSERT INTO events (seq, event_id, timestamp, event_type, severity, entity_type, entity_id, from_state, "
+    f'to_state, "trigger", reason, operator, run_id, metadata) VALUES ({_marks(14)})'
+)

@@ -1,0 +1,211 @@
+"""The SQLite file: opening it, keeping it consistent, saving it.
+
+One writing connection a process, shared by its threads under a lock; readers use connections of their own.
+Checkpoints of the write-ahead log never coincide with a write of another process: SQLite before 3.51.3 can
+corrupt the file when they do. So no connection checkpoints by itself, and a file lock stands around both.
+"""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+from peewee import SqliteDatabase
+
+from engine import clock
+from engine.errors import EnvironmentUnfit, MinipipeError, StoreBusy, StoreDamaged, StoreError
+from engine.store import migrations, queries
+
+CHECKPOINT_BYTES = 8 * 1024 * 1024
+"""The size of the write-ahead log from which on it is folded back into the database."""
+
+
+class Database:
+    """An open store. Cheap to open read-only; opening it for writing brings its schema up to date."""
+
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False, busy_seconds: float = 10.0) -> None:
+        self.path = Path(path).absolute()
+        self.read_only = read_only
+        self.busy_seconds = busy_seconds
+        self.lock = threading.RLock()
+        self._write_lock_descriptor: int | None = None
+        self.peewee = self._connect()
+        try:
+            with self.translated_errors():
+                self._bring_up_to_date()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> SqliteDatabase:
+        if self.read_only and not self.path.exists():
+            raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
+        if not self.read_only:
+            self._make_folder()
+        mode = "ro" if self.read_only else "rwc"
+        database = SqliteDatabase(
+            f"{self.path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=self.busy_seconds,
+            check_same_thread=False,
+            thread_safe=False,
+            cached_statements=256,
+        )
+        with self.translated_errors():
+            database.connect()
+            if not self.read_only:
+                self._configure(database)
+        return database
+
+    def _make_folder(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._write_lock_descriptor = os.open(
+                self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        except OSError as error:
+            raise EnvironmentUnfit(f"cannot write in {self.path.parent}: {error.strerror}") from error
+
+    def _configure(self, database: SqliteDatabase) -> None:
+        """Write-ahead logging that survives the death of the process; checkpoints only by `checkpoint`."""
+        fresh = not self.path.stat().st_size
+        database.execute_sql("PRAGMA journal_mode = WAL")
+        database.execute_sql("PRAGMA synchronous = NORMAL")
+        database.execute_sql("PRAGMA wal_autocheckpoint = 0")
+        if fresh:
+            self.path.chmod(0o600)
+
+    def _bring_up_to_date(self) -> None:
+        if migrations.is_current(self.peewee, str(self.path)):
+            return
+        if self.read_only:
+            raise StoreError(f"{self.path} has an older schema", hint="minipipe db migrate")
+        with self.write_lock():
+            migrations.migrate(self.peewee, backup=lambda: str(self.backup()))
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        """One write transaction, taken at once (never upgraded from a read), all or nothing."""
+        with self.lock, self.translated_errors(), self.write_lock():
+            cursor: sqlite3.Cursor = self.peewee.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                if self.peewee.connection().in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+            finally:
+                cursor.close()
+
+    @contextmanager
+    def write_lock(self, *, exclusive: bool = False) -> Iterator[None]:
+        """Shared by writers, exclusive for a checkpoint."""
+        descriptor = self._write_lock_descriptor
+        if descriptor is None:
+            raise StoreError(f"{self.path} was opened read-only")
+        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def checkpoint(self, *, force: bool = False) -> None:
+        """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
+        if not force and self.log_bytes() < CHECKPOINT_BYTES:
+            return
+        with self.lock, self.translated_errors(), self.write_lock(exclusive=True):
+            self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def log_bytes(self) -> int:
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement."""
+        with self.lock, self.translated_errors():
+            found: list[tuple[Any, ...]] = self.peewee.execute_sql(sql, parameters).fetchall()
+            return found
+
+    def dicts(self, query: Any) -> list[dict[str, Any]]:
+        """All rows of a Peewee query as dictionaries."""
+        with self.lock, self.translated_errors():
+            return list(query.dicts().bind(self.peewee))
+
+    def list_runs(self, state: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, each as a dictionary with at least run_id, plan_id and state."""
+        return queries.list_runs(self, state=state, limit=limit)[0]
+
+    # -- upkeep ----------------------------------------------------------------------------------------
+
+    def backup(self, target: Path | None = None) -> Path:
+        """A consistent copy, taken while others may go on writing."""
+        if target is None:
+            stamp = clock.utc_now().replace(":", "").replace("-", "")
+            target = self.path.parent / "backups" / f"{self.path.stem}-{stamp}.db"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentUnfit(f"cannot write in {target.parent}: {error.strerror}") from error
+        if target.exists():
+            raise EnvironmentUnfit(f"{target} exists already", hint="name another file")
+        with self.lock, self.translated_errors():
+            self.peewee.execute_sql("VACUUM INTO ?", (str(target),))
+        target.chmod(0o600)
+        return target
+
+    def damage(self) -> list[str]:
+        """What SQLite itself finds wrong with the file; empty when all is well."""
+        return [line for (line,) in self.rows("PRAGMA integrity_check") if line != "ok"]
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        with self.lock:
+            if hasattr(self, "peewee") and not self.peewee.is_closed():
+                self.peewee.close()
+            if self._write_lock_descriptor is not None:
+                os.close(self._write_lock_descriptor)
+                self._write_lock_descriptor = None
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """SQLite's errors in our words: busy, damaged, full."""
+        try:
+            yield
+        except MinipipeError:
+            raise
+        except (sqlite3.Error, peewee.PeeweeException) as error:
+            raise self._in_our_words(error) from error
+
+    def _in_our_words(self, error: Exception) -> StoreError:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            return StoreBusy(str(self.path), self.busy_seconds)
+        if "full" in text or "disk I/O" in text:
+            return StoreError(f"cannot write {self.path}: {text}", hint="make room on the disk, then minipipe resume")
+        if "readonly" in text or "unable to open" in text:
+            return EnvironmentUnfit(f"cannot open {self.path}: {text}", hint="check the owner and mode of the folder")
+        return StoreDamaged(str(self.path), text)
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def open_store(store: "Database | str | os.PathLike[str]") -> Database:
+    """An open store as it is, a path opened: what every `db=` argument accepts."""
+    return store if isinstance(store, Database) else Database(store)

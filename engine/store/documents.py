@@ -1,0 +1,159 @@
+"""Runs as JSON documents: the shapes that `show`, `run`, `runs` and `status` print, and that others rely on.
+
+Keys may be added; none is ever renamed or removed.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import ownership
+from engine.states import TaskState, TaskStateMachine
+from engine.states.actions import available_actions, exit_code_of_run
+from engine.store import queries
+from engine.store.records import AttemptRecord, RunRecord, TaskRecord
+
+if TYPE_CHECKING:
+    from engine.store.database import Database
+
+NO_CHANGES = {
+    "files_added": 0,
+    "files_modified": 0,
+    "files_deleted": 0,
+    "files_renamed": 0,
+    "lines_added": 0,
+    "lines_deleted": 0,
+    "binary_files": 0,
+}
+
+
+def run_document(database: "Database", run_id: str) -> dict[str, Any]:
+    """Everything about one run."""
+    run = queries.find_run(database, run_id)
+    assert run is not None
+    attempts: dict[str, list[AttemptRecord]] = {}
+    for attempt in queries.attempts_of(database, run_id):
+        attempts.setdefault(attempt.task_id, []).append(attempt)
+    tasks = queries.tasks_of(database, run_id)
+    states = {task.step_id: task for task in tasks}
+    owner = owner_of_run(database, run_id)
+    return {
+        **_run_facts(run),
+        "exit_code": exit_code_of_run(run.state),
+        "diff_stats": NO_CHANGES,
+        "variables": run.variables,
+        "settings": run.settings,
+        "tasks": [_task_document(task, attempts.get(task.task_id, ()), states) for task in tasks],
+        "patches": [],
+        "owner": {"pid": owner.pid, "host": owner.host} if owner else None,
+        "available_actions": list(available_actions("run", run.state, is_owned=owner is not None)),
+    }
+
+
+def list_document(rows: Iterable[Mapping[str, Any]], cursor: str | None) -> dict[str, Any]:
+    """A page of runs."""
+    kept = (
+        "run_id", "plan_id", "plan_name", "project_id", "state", "reason", "pause_reason", "orchestration_mode", "mode",
+        "retry_of", "created_at", "started_at", "ended_at",
+    )  # fmt: skip
+    return {"runs": [{name: row[name] for name in kept} for row in rows], "next": cursor}
+
+
+def status_document(database: "Database") -> dict[str, Any]:
+    """Counts by entity and state, and who is at work."""
+    owners = []
+    for run in queries.runs_in_states(database, ("running", "paused", "quarantined")):
+        if owner := owner_of_run(database, run.run_id):
+            owners.append({"run_id": run.run_id, "pid": owner.pid, "host": owner.host})
+    return {
+        "runs": queries.counts_by_state(database, "run"),
+        "tasks": queries.counts_by_state(database, "task"),
+        "patches": {},
+        "oldest_review_at": None,
+        "owners": owners,
+        "daemon": {"running": False, "pid": None, "slots": None},
+    }
+
+
+def owner_of_run(database: "Database", run_id: str) -> ownership.Owner | None:
+    """Who runs a run now; its lock lies beside the database."""
+    return ownership.owner_of(Path(database.path).parent / "runs" / run_id)
+
+
+def _run_facts(run: RunRecord) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "plan_id": run.plan_id,
+        "plan_name": run.plan_name,
+        "plan_path": run.plan_path,
+        "project_id": run.project_id,
+        "state": run.state,
+        "reason": run.reason,
+        "pause_reason": run.pause_reason,
+        "orchestration_mode": run.orchestration_mode,
+        "mode": run.mode,
+        "retry_of": run.retry_of,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+    }
+
+
+def _task_document(
+    task: TaskRecord, attempts: Iterable[AttemptRecord], by_step: Mapping[str, TaskRecord]
+) -> dict[str, Any]:
+    return {
+        "task_id": task.task_id,
+        "step_id": task.step_id,
+        "kind": task.kind,
+        "state": task.state,
+        "reason": task.reason,
+        "waiting_for": _waiting_for(task, by_step),
+        "retry_at": task.retry_at,
+        "depends_on": list(task.depends_on),
+        "workstream": task.workstream,
+        "role": task.role,
+        "critical": bool(task.critical),
+        "finally": bool(task.is_finally),
+        "outputs": dict(task.outputs),
+        "started_at": task.started_at,
+        "ended_at": task.ended_at,
+        "diff_stats": NO_CHANGES,
+        "attempts": [_attempt_document(attempt) for attempt in attempts],
+    }
+
+
+def _attempt_document(attempt: AttemptRecord) -> dict[str, Any]:
+    return {
+        "attempt_id": attempt.attempt_id,
+        "number": attempt.number,
+        "state": attempt.state,
+        "reason": attempt.reason,
+        "tool_id": attempt.tool_id,
+        "exit_code": attempt.exit_code,
+        "outcome": attempt.outcome,
+        "message": attempt.message,
+        "duration_seconds": attempt.duration_seconds,
+        "log_path": attempt.log_path,
+        "patch_id": attempt.output_patch_id,
+        "session_id": attempt.session_id,
+        "diff_stats": attempt.diff_stats or NO_CHANGES,
+        "started_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+    }
+
+
+def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord]) -> str | None:
+    """Why a task is not running, as far as the records tell."""
+    if task.state == TaskState.RETRYING:
+        return f"its next attempt at {task.retry_at}"
+    if task.state == TaskState.QUEUED:
+        return "a free slot, lock or resource"
+    if task.state != TaskState.PENDING:
+        return None
+    missing = [
+        step_id for step_id in task.depends_on if not TaskStateMachine.is_terminal(by_step[step_id].state)
+    ]
+    if missing:
+        return ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    return "every other step" if task.is_finally else "the run to start"

@@ -1,0 +1,113 @@
+"""The schema, as an ordered list of small functions. Forward only; each runs once, in a transaction of its own.
+
+A migration that has been released is never edited: what is wrong in it is mended by a later one.
+"""
+
+from collections.abc import Callable
+
+from peewee import SqliteDatabase
+
+from engine import clock
+from engine.errors import MigrationFailed, NewerDatabase
+
+Migration = Callable[[SqliteDatabase], None]
+
+
+def create_runs_and_journal(database: SqliteDatabase) -> None:
+    """Runs, their tasks and attempts, commands, and the two logs of what happened."""
+    for statement in (
+        """CREATE TABLE runs (
+            run_id TEXT PRIMARY KEY NOT NULL, project_id TEXT, plan_id TEXT NOT NULL, plan_name TEXT NOT NULL,
+            plan_path TEXT, plan_text TEXT NOT NULL, plan_digest TEXT NOT NULL, workspace TEXT NOT NULL,
+            variables TEXT NOT NULL, settings TEXT NOT NULL, orchestration_mode TEXT NOT NULL, mode TEXT NOT NULL,
+            target TEXT, priority INTEGER NOT NULL, retry_of TEXT, created_at TEXT NOT NULL,
+            state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT, pause_reason TEXT,
+            owner_pid INTEGER, owner_host TEXT, started_at TEXT, ended_at TEXT) WITHOUT ROWID""",
+        """CREATE TABLE tasks (
+            task_id TEXT PRIMARY KEY NOT NULL, run_id TEXT NOT NULL, step_id TEXT NOT NULL,
+            position INTEGER NOT NULL, kind TEXT NOT NULL, depends_on TEXT NOT NULL, workstream TEXT, role TEXT,
+            critical INTEGER NOT NULL, is_finally INTEGER NOT NULL,
+            state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT, attempt_count INTEGER NOT NULL,
+            charged_count INTEGER NOT NULL, orphaned_count INTEGER NOT NULL, retry_at TEXT,
+            started_at TEXT, ended_at TEXT, outputs TEXT NOT NULL) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX tasks_of_run ON tasks (run_id, position)",
+        """CREATE TABLE step_attempts (
+            attempt_id TEXT PRIMARY KEY NOT NULL, run_id TEXT NOT NULL, task_id TEXT NOT NULL,
+            step_id TEXT NOT NULL, number INTEGER NOT NULL, tool_id TEXT NOT NULL, log_path TEXT NOT NULL,
+            started_at TEXT NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT, outcome TEXT,
+            exit_code INTEGER, message TEXT, duration_seconds REAL, ended_at TEXT, pid INTEGER,
+            process_started INTEGER, boot_id TEXT, diff_stats TEXT, output_patch_id TEXT,
+            session_id TEXT) WITHOUT ROWID""",
+        "CREATE INDEX attempts_of_run ON step_attempts (run_id)",
+        """CREATE TABLE workstreams (
+            workstream_id TEXT PRIMARY KEY NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL,
+            position INTEGER NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT,
+            started_at TEXT, ended_at TEXT) WITHOUT ROWID""",
+        "CREATE INDEX workstreams_of_run ON workstreams (run_id)",
+        """CREATE TABLE commands (
+            seq INTEGER PRIMARY KEY NOT NULL, command_id TEXT NOT NULL UNIQUE, run_id TEXT NOT NULL,
+            verb TEXT NOT NULL, arguments TEXT NOT NULL, operator TEXT, created_at TEXT NOT NULL,
+            state TEXT NOT NULL, acted_at TEXT, message TEXT)""",
+        "CREATE INDEX pending_commands ON commands (run_id) WHERE state = 'pending'",
+        """CREATE TABLE state_transitions (
+            seq INTEGER PRIMARY KEY NOT NULL, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL, run_id TEXT,
+            from_state TEXT NOT NULL, to_state TEXT NOT NULL, "trigger" TEXT NOT NULL, reason TEXT,
+            operator TEXT, metadata TEXT NOT NULL, timestamp TEXT NOT NULL)""",
+        """CREATE TABLE events (
+            seq INTEGER PRIMARY KEY NOT NULL, event_id TEXT NOT NULL, timestamp TEXT NOT NULL,
+            event_type TEXT NOT NULL, severity TEXT NOT NULL, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL,
+            from_state TEXT, to_state TEXT, "trigger" TEXT, reason TEXT, operator TEXT, run_id TEXT,
+            metadata TEXT NOT NULL)""",
+        "CREATE INDEX events_of_run ON events (run_id)",
+    ):
+        database.execute_sql(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_runs_and_journal,)
+
+
+def applied(database: SqliteDatabase) -> int:
+    """The number of the newest migration in a database, 0 for a fresh one."""
+    row = database.execute_sql(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'"
+    ).fetchone()
+    if row is None:
+        return 0
+    return int(database.execute_sql("SELECT coalesce(max(number), 0) FROM schema_migrations").fetchone()[0])
+
+
+def is_current(database: SqliteDatabase, path: str) -> bool:
+    """Whether nothing is left to migrate; a database from the future is refused."""
+    found = applied(database)
+    if found > len(MIGRATIONS):
+        raise NewerDatabase(path, found, len(MIGRATIONS))
+    return found == len(MIGRATIONS)
+
+
+def migrate(database: SqliteDatabase, *, backup: Callable[[], str | None] | None = None) -> list[str]:
+    """Apply what is missing and name it; `backup` saves a database that already holds something."""
+    saved = backup() if backup is not None and applied(database) > 0 else None
+    done = []
+    for number, migration in enumerate(MIGRATIONS, start=1):
+        if _apply(database, number, migration, saved):
+            done.append(migration.__name__)
+    return done
+
+
+def _apply(database: SqliteDatabase, number: int, migration: Migration, saved: str | None) -> bool:
+    with database.atomic("IMMEDIATE"):
+        # Asked again inside the transaction: another process may have migrated while we waited for the lock.
+        if applied(database) >= number:
+            return False
+        try:
+            database.execute_sql(
+                "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY NOT NULL, "
+                "name TEXT NOT NULL, applied_at TEXT NOT NULL)"
+            )
+            migration(database)
+            database.execute_sql(
+                "INSERT INTO schema_migrations VALUES (?, ?, ?)", (number, migration.__name__, clock.utc_now())
+            )
+        except Exception as error:  # whatever a migration trips over, the transaction undoes it
+            raise MigrationFailed(number, migration.__name__, str(error), saved) from error
+    return True
