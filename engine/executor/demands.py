@@ -1,0 +1,47 @@
+"""What a plan asks of the place that it is to run in, checked before anything is written down."""
+
+from collections.abc import Iterable, Iterator
+
+from engine.errors import EnvironmentUnfit, PlanError, Problem
+from engine.executor.settings import RunSettings
+from engine.plan.plan import Plan, Step
+from engine.process.capture import capture
+from engine.workspace import Workspace
+
+
+def check_demands(plan: Plan, steps: Iterable[Step], settings: RunSettings, workspace: Workspace) -> None:
+    """Raise if a step could never start here."""
+    problems = list(_missing_labels(steps, settings))
+    if problems:
+        raise PlanError(problems, source=plan.plan_id)
+    if settings.isolation != "none":
+        _check_repository(workspace)
+
+
+def _missing_labels(steps: Iterable[Step], settings: RunSettings) -> Iterator[Problem]:
+    for step in steps:
+        for label in step.resources.labels:
+            if label not in settings.labels:
+                yield Problem(
+                    f"{step.id}.resources.labels",
+                    f"nothing here offers the label {label!r}",
+                    f'set run.labels = ["{label}"] in minipipe.toml if this machine does',
+                )
+
+
+def _check_repository(workspace: Workspace) -> None:
+    """Isolated steps need a commit to start from."""
+    if workspace.git_folder is None:
+        raise EnvironmentUnfit(
+            f"{workspace.root} is not in a git repository",
+            hint='run `git init` and commit, or set "isolation": "none" in the plan\'s globals',
+        )
+    found = capture(
+        ["git", "-c", "core.fsmonitor=false", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
+        cwd=workspace.root,
+    )
+    if found.exit_code != 0:
+        raise EnvironmentUnfit(
+            f"the repository {workspace.root} has no commit yet",
+            hint='commit once, or set "isolation": "none" in the plan\'s globals',
+        )

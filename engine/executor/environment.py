@@ -1,0 +1,36 @@
+"""The environment of a step: a short list of what it may inherit, what the plan says, and who it is.
+
+Everything else stays outside, above all credentials and every `GIT_*` variable.
+"""
+
+import os
+from collections.abc import Mapping
+
+INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "TERM",
+    "NO_COLOR",
+    "VIRTUAL_ENV",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_STATE_HOME",
+)
+
+
+def inherited_environment(
+    allowed: tuple[str, ...] = (), *, outer: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """What every step of a run gets from the environment that minipipe was started in."""
+    outer = os.environ if outer is None else outer
+    names = {*INHERITED, *allowed}
+    return {name: value for name, value in outer.items() if name in names or name.startswith("LC_")}

@@ -1,0 +1,85 @@
+"""What came of an attempt, decided from what it left behind: how it ended, its files, its values.
+
+An exit code of zero is a claim; the files and values that the step declares are the evidence.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.backends.contract import AttemptEnd, EndedBy
+from engine.plan.plan import Step
+from engine.states.outcomes import Outcome
+
+VALUES_LIMIT_BYTES = 64 * 1024
+_VALUE_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_-]{0,63})=(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of an attempt, the values it gave, and what to tell a person where it is not `ok`."""
+
+    outcome: Outcome
+    message: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def examine(end: AttemptEnd, step: Step, workspace: Path, values_path: Path) -> Finding:
+    """Judge an attempt that has ended."""
+    if end.ended_by is EndedBy.TIMEOUT:
+        return Finding(Outcome.TIMEOUT, end.message or "it ran longer than its timeout")
+    if end.ended_by is EndedBy.CANCEL:
+        return Finding(Outcome.CANCELED, end.message)
+    if end.ended_by is EndedBy.SPAWN:
+        return Finding(Outcome.NO_TOOL, end.message)
+    if end.exit_code != 0:
+        return Finding(Outcome.FAILED, end.message or _how_it_exited(end.exit_code))
+    return _examine_results(step, workspace, values_path)
+
+
+def _how_it_exited(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "it never ran"
+    return f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+
+
+def _examine_results(step: Step, workspace: Path, values_path: Path) -> Finding:
+    for output in step.outputs:
+        if not (workspace / output).exists():
+            return Finding(Outcome.CHECK_FAILED, f"it left no {output}")
+    try:
+        values = read_values(values_path)
+    except ValueError as error:
+        return Finding(Outcome.CHECK_FAILED, str(error))
+    return Finding(Outcome.OK, values=values)
+
+
+def read_values(path: Path) -> dict[str, str]:
+    """The `key=value` lines of a file, the later of two equal keys winning; a file that is not there has none."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(VALUES_LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ValueError(f"$MINIPIPE_OUTPUT cannot be read: {error.strerror}") from error
+    if len(content) > VALUES_LIMIT_BYTES:
+        raise ValueError(f"$MINIPIPE_OUTPUT is larger than {VALUES_LIMIT_BYTES // 1024} KiB")
+    values = {}
+    for number, line in enumerate(_decode(content).split("\n"), start=1):
+        line = line.removesuffix("\r")
+        if not line.strip():
+            continue
+        match = _VALUE_LINE.fullmatch(line)
+        if match is None:
+            raise ValueError(f"line {number} of $MINIPIPE_OUTPUT is not key=value")
+        values[match[1]] = match[2]
+    return values
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ValueError("$MINIPIPE_OUTPUT is not UTF-8 text") from None

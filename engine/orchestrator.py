@@ -1,0 +1,328 @@
+"""Runs as a whole: made, executed by the process that owns them, and steered from any process.
+
+Every action asks the run's lock who is in charge. Where nobody is, it is done here and now; where somebody is, it
+becomes a command row for the owner, and the answer is waited for.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine import clock, ownership, recovery
+from engine.backends.contract import Backend
+from engine.backends.local import LocalBackend
+from engine.config.keys import Config
+from engine.errors import ActionRefused, NotFound
+from engine.events import EventBus
+from engine.events.follow import ChangeSignal
+from engine.events.poke import Poker, PokeListener, commands_role
+from engine.executor.attempts import Attempts
+from engine.executor.control import Control, Verb
+from engine.executor.creation import kept_variables, write_run
+from engine.executor.demands import check_demands
+from engine.executor.inbox import Inbox
+from engine.executor.loop import RunLoop
+from engine.executor.opening import build_scheduler, open_book, read_script
+from engine.executor.runbook import Runbook
+from engine.executor.settings import RunSettings, settings_for
+from engine.executor.workstreams import succeeded
+from engine.ids import new_id
+from engine.plan.expansion import expand
+from engine.plan.load import load_plan, parse_plan
+from engine.plan.plan import Plan
+from engine.plan.variables import bind_variables
+from engine.states import RunState, RunStateMachine, TaskState, TaskStateMachine
+from engine.store import queries
+from engine.store.database import Database, open_store
+from engine.store.journal import Audience, Journal
+from engine.store.records import CommandRecord, RunRecord
+from engine.workspace import Workspace
+
+PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
+
+ANSWER_SECONDS = 10.0
+"""How long the owner of a run may take to act on a command before the asker is told that it has not."""
+
+
+class Orchestrator:
+    """Makes runs, executes them, steers them. One instance a process and store."""
+
+    def __init__(
+        self,
+        db: Database | str | os.PathLike[str],
+        *,
+        workspace: Workspace | None = None,
+        bus: EventBus | None = None,
+        audience: Sequence[Audience] = (),
+        environ: Mapping[str, str] | None = None,
+        config: Config | None = None,
+    ) -> None:
+        self.database = open_store(db)
+        self.workspace = workspace or _workspace_around(self.database.path)
+        self.journal = Journal(self.database, bus=bus, audience=audience)
+        self._environ = os.environ if environ is None else environ
+        self.config = config or Config()
+        self._poker = Poker(self.workspace.wake_folder)
+
+    # -- making ----------------------------------------------------------------------------------------
+
+    def create_run(
+        self,
+        plan: PlanSource,
+        *,
+        variables: Mapping[str, str] | None = None,
+        settings: RunSettings | None = None,
+        project_id: str | None = None,
+    ) -> str:
+        """Write a pending run of a plan (a Plan, its JSON as a mapping, or a path) and answer its id."""
+        plan, path = _read_plan(plan)
+        values = bind_variables(plan, variables or {}, self._environ)
+        steps = expand(plan, values)
+        settings = settings or settings_for(plan, self.config)
+        check_demands(plan, steps, settings, self.workspace)
+        self.journal.hide(values.secrets)
+        run = write_run(
+            self.journal,
+            plan,
+            steps,
+            values,
+            settings,
+            workspace=self.workspace.root,
+            plan_path=path,
+            project_id=project_id,
+        )
+        return run.run_id
+
+    def retry_run(self, run_id: str, *, variables: Mapping[str, str] | None = None) -> str:
+        """A new run of an ended run's plan, in which what was completed is carried over; answer its id."""
+        old = self._find(run_id)
+        if not RunStateMachine.is_terminal(old.state):
+            raise ActionRefused("retry", run_id, f"it is {old.state}", hint=f"minipipe resume {run_id}")
+        plan = parse_plan(old.plan_text, source=old.plan_path or old.plan_id)
+        values = bind_variables(plan, {**kept_variables(old, plan), **(variables or {})}, self._environ)
+        self.journal.hide(values.secrets)
+        run = write_run(
+            self.journal,
+            plan,
+            expand(plan, values),
+            values,
+            RunSettings.from_dict(old.settings),
+            workspace=self.workspace.root,
+            plan_path=old.plan_path,
+            project_id=old.project_id,
+            retry_of=old,
+            carried={task.step_id: task for task in queries.tasks_of(self.database, run_id) if succeeded(task)},
+        )
+        return run.run_id
+
+    # -- executing -------------------------------------------------------------------------------------
+
+    def execute_run(
+        self,
+        run_id: str,
+        *,
+        backend: Backend | None = None,
+        control: Control | None = None,
+        variables: Mapping[str, str] | None = None,
+        stays_when_paused: bool = False,
+    ) -> RunRecord:
+        """Own a run and drive it until it ends or pauses; interrupted work of a dead owner is taken over first."""
+        with ownership.claim(run_id, self.workspace.run_folder(run_id)) as lock:
+            run = self._find(run_id)
+            if RunStateMachine.is_terminal(run.state):
+                return run
+            script = read_script(run, self.workspace, variables or {}, self._environ)
+            book = open_book(self.journal, run, script)
+            attempts = Attempts(book, outer_environment=self._environ)
+            self._take_over(book, attempts, pid=lock.owner.pid, host=lock.owner.host)
+            backend = backend or LocalBackend(script.settings.max_concurrent)
+            own_control = control or Control()
+            with PokeListener(self.workspace.wake_folder, commands_role(run_id)) as listener:
+                inbox = Inbox(
+                    self.database,
+                    run_id,
+                    listener if listener.is_open else None,
+                    poll_seconds=self.config.follow.poll_interval_seconds,
+                )
+                try:
+                    return RunLoop(
+                        book,
+                        attempts,
+                        build_scheduler(book, queries.recent_durations(self.database, run.plan_id)),
+                        backend,
+                        own_control,
+                        inbox,
+                        stays_when_paused=stays_when_paused,
+                    ).execute()
+                finally:
+                    backend.close()
+                    if control is None:
+                        own_control.close()
+
+    def _take_over(self, book: Runbook, attempts: Attempts, *, pid: int, host: str) -> None:
+        orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
+        recovery.end_survivors(orphans)
+        with self.journal.group():
+            recovery.close_orphans(book, attempts, orphans)
+            if book.run.state == RunState.RUNNING:
+                self.journal.note("run_recovered", book.run, metadata={"orphaned_attempts": len(orphans)})
+                book.amend_run(owner_pid=pid, owner_host=host, reason=_kept_reason(book))
+            else:
+                book.move_run(
+                    RunState.RUNNING,
+                    trigger="execute",
+                    owner_pid=pid,
+                    owner_host=host,
+                    pause_reason=None,
+                    started_at=book.run.started_at or clock.utc_now(),
+                )
+
+    # -- steering --------------------------------------------------------------------------------------
+
+    def start_run(self, run_id: str, *, operator: str | None = None) -> bool:
+        """Mark a pending run as running; `execute_run` does its work. False for an unknown id."""
+        return self._move_unowned(run_id, RunState.RUNNING, "start", operator, started_at=clock.utc_now())
+
+    def pause_run(self, run_id: str, *, operator: str | None = None) -> bool:
+        """Let running attempts finish and start nothing more. False for an unknown id."""
+        if self._has_owner(run_id):
+            return self._ask_and_check(run_id, "pause", operator)
+        return self._move_unowned(
+            run_id, RunState.PAUSED, "pause", operator, reason="user", pause_reason="user"
+        )
+
+    def resume_run(self, run_id: str, *, operator: str | None = None) -> bool:
+        """Let a paused run go on: its owner does, or whoever executes it next. False for an unknown id."""
+        if self._has_owner(run_id):
+            return self._ask_and_check(run_id, "resume", operator)
+        return self._move_unowned(run_id, RunState.RUNNING, "resume", operator, pause_reason=None)
+
+    def cancel_run(self, run_id: str, *, operator: str | None = None, control: Control | None = None) -> bool:
+        """End a run; its `finally` steps still run. False for an unknown id."""
+        if self._has_owner(run_id):
+            return self._ask_and_check(run_id, "cancel", operator)
+        run = queries.find_run(self.database, run_id)
+        if run is None:
+            return False
+        if run.state == RunState.PENDING or RunStateMachine.is_terminal(run.state):
+            return self._cancel_unstarted(run, operator)
+        control = control or Control()
+        control.ask("cancel", operator=operator)
+        self.execute_run(run_id, control=control)
+        return True
+
+    def complete_run(self, run_id: str, *, state: str = RunState.SUCCEEDED, reason: str | None = None) -> bool:
+        """End a run by hand. A success is refused while a critical task has none. False for an unknown id."""
+        if state == RunState.SUCCEEDED:
+            open_steps = [
+                task.step_id
+                for task in queries.tasks_of(self.database, run_id)
+                if task.critical and not succeeded(task)
+            ]
+            if open_steps:
+                raise ActionRefused("complete", run_id, f"{', '.join(open_steps[:3])} did not succeed")
+        return self._move_unowned(run_id, state, "complete", None, reason=reason, ended_at=clock.utc_now())
+
+    def ask(self, run_id: str, verb: Verb, *, operator: str | None = None) -> CommandRecord:
+        """Write a command for the owner of a run, wake it, and wait for what becomes of it."""
+        command = CommandRecord(new_id("command"), run_id, verb, clock.utc_now(), operator=operator)
+        deadline = clock.monotonic() + ANSWER_SECONDS
+        signal = ChangeSignal(self.workspace.state_folder)
+        try:
+            self.journal.add(command)
+            self._poker.poke(commands_role(run_id))
+            while True:
+                found = queries.find_command(self.database, command.command_id)
+                if found is None or found.state != "pending":
+                    return found or command
+                left = deadline - clock.monotonic()
+                if left <= 0 or not self._has_owner(run_id):
+                    return found
+                signal.wait(min(left, 1.0))
+        finally:
+            signal.close()
+
+    def _ask_and_check(self, run_id: str, verb: Verb, operator: str | None) -> bool:
+        answer = self.ask(run_id, verb, operator=operator)
+        if answer.state == "refused":
+            raise ActionRefused(verb, run_id, answer.message or "its owner refused")
+        if answer.state == "pending":
+            raise ActionRefused(
+                verb, run_id, "its owner has not answered yet", hint=f"minipipe show {run_id} says what became of it"
+            )
+        return True
+
+    def _move_unowned(
+        self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any
+    ) -> bool:
+        if queries.find_run(self.database, run_id) is None:
+            return False
+        with ownership.claim(run_id, self.workspace.run_folder(run_id)):
+            self.journal.move(self._find(run_id), state, trigger=trigger, operator=operator, **details)
+        return True
+
+    def _cancel_unstarted(self, run: RunRecord, operator: str | None) -> bool:
+        with ownership.claim(run.run_id, self.workspace.run_folder(run.run_id)), self.journal.group():
+            self.journal.move(
+                self._find(run.run_id),
+                RunState.CANCELED,
+                trigger="cancel",
+                operator=operator,
+                reason="canceled",
+                ended_at=clock.utc_now(),
+            )
+            for task in queries.tasks_of(self.database, run.run_id):
+                if not TaskStateMachine.is_terminal(task.state):
+                    self.journal.move(
+                        task,
+                        TaskState.CANCELED,
+                        trigger="cancel",
+                        reason="canceled",
+                        metadata={"step_id": task.step_id},
+                        ended_at=clock.utc_now(),
+                    )
+        return True
+
+    def _has_owner(self, run_id: str) -> bool:
+        return ownership.owner_of(self.workspace.run_folder(run_id)) is not None
+
+    def _find(self, run_id: str) -> RunRecord:
+        run = queries.find_run(self.database, run_id)
+        if run is None:
+            raise NotFound("run", run_id)
+        return run
+
+    def interrupted_runs(self) -> list[RunRecord]:
+        """Runs that are recorded as running, but that nobody runs."""
+        running = queries.runs_in_states(self.database, (RunState.RUNNING,))
+        return [run for run in running if not self._has_owner(run.run_id)]
+
+    def close(self) -> None:
+        self._poker.close()
+        self.journal.close()
+
+    def __enter__(self) -> "Orchestrator":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def _read_plan(source: PlanSource) -> tuple[Plan, str | None]:
+    if isinstance(source, Plan):
+        return source, None
+    if isinstance(source, Mapping):
+        return parse_plan(_as_json(source)), None
+    path = Path(source)
+    return load_plan(path), str(path.absolute())
+
+
+def _workspace_around(database_path: Path) -> Workspace:
+    """The workspace of a store that was opened by its path alone."""
+    return Workspace(root=database_path.parent.parent, state_folder=database_path.parent)
+
+
+def _kept_reason(book: Runbook) -> str | None:
+    """What a takeover goes on with: a cancellation that had begun; a pause that had not come about is over."""
+    return book.run.reason if book.is_canceling else None

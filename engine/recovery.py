@@ -1,0 +1,54 @@
+"""Taking over a run whose owner is gone: end what it left running, close what it left open.
+
+Called by the new owner, who holds the run's lock; so it happens once, however many processes try. Finished tasks are
+not touched. An attempt that the crash interrupted is closed as `orphaned`, and its task is tried again uncharged.
+"""
+
+from engine import clock
+from engine.backends.contract import ProcessFacts
+from engine.executor.attempts import Attempts
+from engine.executor.runbook import Runbook
+from engine.process.survivors import end_processes, find_survivors
+from engine.states import AttemptState, TaskState
+from engine.states.outcomes import Outcome
+from engine.store.records import AttemptRecord
+
+
+def end_survivors(attempts: list[AttemptRecord], *, grace_seconds: float = 1.0) -> int:
+    """End every process that attempts of a dead owner left behind; answer how many there were."""
+    known = [
+        ProcessFacts(attempt.pid, attempt.process_started, attempt.boot_id)
+        for attempt in attempts
+        if attempt.pid is not None and attempt.process_started is not None and attempt.boot_id is not None
+    ]
+    survivors = find_survivors({attempt.attempt_id for attempt in attempts}, known)
+    if survivors:
+        end_processes(survivors, grace_seconds)
+    return len(survivors)
+
+
+def close_orphans(book: Runbook, attempts: Attempts, orphans: list[AttemptRecord]) -> None:
+    """Close the attempts that a crash interrupted, and put their tasks back in line."""
+    for attempt in orphans:
+        book.adopt(attempt)
+        book.end_attempt(
+            attempt.attempt_id,
+            AttemptState.FAILED,
+            reason=str(Outcome.ORPHANED),
+            outcome=str(Outcome.ORPHANED),
+            message="minipipe ended while it ran",
+            ended_at=clock.utc_now(),
+        )
+    for step_id, task in book.tasks.items():
+        if task.state in (TaskState.RUNNING, TaskState.VALIDATING):
+            _try_again(book, attempts, step_id)
+
+
+def _try_again(book: Runbook, attempts: Attempts, step_id: str) -> None:
+    decision = attempts.decide_retry(book.script.steps[step_id], Outcome.ORPHANED)
+    if decision.retry:
+        attempts.put_off(step_id, decision, reason=str(Outcome.ORPHANED))
+    else:
+        book.move_task(
+            step_id, TaskState.FAILED, trigger="recovery", reason=decision.reason, ended_at=clock.utc_now()
+        )
