@@ -23,7 +23,7 @@ def build(nodes: Sequence[Node]) -> dict[str, Entry]:
 
 def _link(entry: Entry, entries: dict[str, Entry]) -> None:
     node = entry.node
-    for name in dict.fromkeys(node.depends_on):
+    for name in dict.fromkeys(node.depends_on) if node.depends_on else ():
         needed = entries.get(name)
         if needed is None:
             raise ValueError(f"{node.id} depends on {name}, which does not exist")
@@ -38,20 +38,20 @@ def _link(entry: Entry, entries: dict[str, Entry]) -> None:
 def _measure_paths(entries: Iterable[Entry]) -> None:
     """Give every entry the longest expected time from its start to the end of the run."""
     for entry in reversed(_in_order(entries)):
-        ahead = max((dependent.path for dependent in entry.dependents), default=0.0)
+        ahead = max([dependent.path for dependent in entry.dependents], default=0.0)
         entry.path = ahead + max(0.0, entry.node.expected_seconds)
 
 
 def _in_order(entries: Iterable[Entry]) -> list[Entry]:
     """Every entry after what it depends on."""
-    missing = {entry.node.id: len(entry.dependencies) for entry in entries}
+    missing = [len(entry.dependencies) for entry in entries]
     ordered = [entry for entry in entries if not entry.dependencies]
     for entry in ordered:  # grows while it is walked
         for dependent in entry.dependents:
-            missing[dependent.node.id] -= 1
-            if not missing[dependent.node.id]:
+            missing[dependent.order] -= 1
+            if not missing[dependent.order]:
                 ordered.append(dependent)
     if len(ordered) != len(missing):
-        stuck = next(name for name, count in missing.items() if count)
+        stuck = next(entry.node.id for entry in entries if missing[entry.order])
         raise ValueError(f"{stuck} depends on itself through others")
     return ordered

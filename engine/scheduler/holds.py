@@ -27,7 +27,9 @@ class Holds:
         self._capacity: dict[str, float] = {"cpu": _thousandths(limits.cpu), "memory": limits.memory_mb}
         self._free = dict(self._capacity)
         self._holders: dict[str, str] = {}
-        self._lines: dict[tuple[str, str], dict[Want, Line]] = {}
+        self._lines: dict[Want, Line] = {}
+        self._sizes: dict[str, list[Want]] = {"cpu": [], "memory": []}
+        """For everything counted, the different amounts that were ever waited for."""
         self._starts = 0
         self._parked: deque[tuple[int, Queue]] = deque()
         self.favoured: Queue | None = None
@@ -35,6 +37,8 @@ class Holds:
 
     def demand(self, node: Node) -> Demand:
         """What a node takes, never more than there is: one that asks for too much runs with all of it."""
+        if not (node.locks or node.cpu or node.memory_mb):
+            return ()
         wants = [Want("lock", name) for name in sorted(set(node.locks))]
         cpu = min(_thousandths(node.cpu), self._capacity["cpu"])
         memory = min(node.memory_mb, self._capacity["memory"])
@@ -56,7 +60,12 @@ class Holds:
 
     def park(self, queue: Queue, want: Want) -> None:
         """Let a queue wait for what it lacks."""
-        self._lines.setdefault(want.thing, {}).setdefault(want, Line()).add(queue)
+        line = self._lines.get(want)
+        if line is None:
+            line = self._lines[want] = Line()
+            if want.kind != "lock":
+                self._sizes[want.kind].append(want)
+        line.add(queue)
         if queue.parked_at is None:
             queue.parked_at = self._starts
             self._parked.append((self._starts, queue))
@@ -70,8 +79,10 @@ class Holds:
             else:
                 self._free[want.kind] -= want.amount
         self._starts += 1
-        self._settle(queue)
-        self._favour_the_patient()
+        if queue.demand:
+            self._settle(queue)
+        if self._parked:
+            self._favour_the_patient()
 
     def give_back(self, demand: Demand) -> None:
         """A node stopped running."""
@@ -93,7 +104,7 @@ class Holds:
 
     def is_kept(self, want: Want, queue: Queue | None) -> bool:
         """Whether a thing is kept for another queue."""
-        return bool(self._kept) and queue is not self.favoured and want.thing in self._kept
+        return queue is not self.favoured and want.thing in self._kept
 
     def validate(self, running: Mapping[str, Demand]) -> None:
         """Assert that the books agree with what runs, and that nobody waits for what is to be had."""
@@ -107,14 +118,14 @@ class Holds:
             used = sum(want.amount for want in wants if want.kind == kind)
             assert self._free[kind] == capacity - used, (kind, self._free[kind], capacity, used)
             assert self._free[kind] >= 0, (kind, self._free[kind])
-        for want, line in [pair for lines in self._lines.values() for pair in lines.items()]:
+        for want, line in self._lines.items():
             for queue in line.queues():
                 assert queue.nodes, "an empty queue waits"
                 is_called = any(other.called_by == want for other in queue.home.queues())
                 assert not self._is_free(want, queue) or is_called, (want, "is free, and nobody was called")
 
     def _is_free(self, want: Want, queue: Queue | None) -> bool:
-        if self.is_kept(want, queue):
+        if self._kept and self.is_kept(want, queue):
             return False
         if want.kind == "lock":
             return want.name not in self._holders
@@ -136,11 +147,13 @@ class Holds:
 
     def _call_all(self, demand: Iterable[Want]) -> None:
         for want in demand:
-            if want.thing in self._kept:
+            if self._kept and want.thing in self._kept:
                 self._call_favoured()
+            elif want.kind == "lock":
+                self._call(want)
             else:
-                for parked in tuple(self._lines.get(want.thing, ())):
-                    self._call(parked)
+                for size in self._sizes[want.kind]:
+                    self._call(size)
 
     def _call_favoured(self) -> None:
         if self.favoured is not None and self.favoured.line is not self.favoured.home:
@@ -148,15 +161,13 @@ class Holds:
 
     def _call(self, want: Want) -> None:
         """Let the best queue that waits for exactly this try again, if it is to be had."""
-        line = self._lines.get(want.thing, {}).get(want)
+        line = self._lines.get(want)
         if line is None or not self._is_free(want, None):
             return
         queue = line.pop()
-        if queue is None:
-            del self._lines[want.thing][want]
-            return
-        queue.called_by = want
-        queue.home.add(queue)
+        if queue is not None:
+            queue.called_by = want
+            queue.home.add(queue)
 
     def _favour_the_patient(self) -> None:
         """Favour the queue that has waited longest, once it has waited too long."""

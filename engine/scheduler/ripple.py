@@ -1,6 +1,5 @@
 """What one event sets off while it spreads through the graph, collected until it is told."""
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from engine.scheduler.entry import Entry, Place
@@ -11,7 +10,7 @@ from engine.scheduler.node import NOTHING, Consequences
 class Ripple:
     """`pending` ended, and their dependents have not heard of it yet."""
 
-    pending: deque[Entry]
+    pending: list[Entry]
     ready: list[Entry] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     abort: list[str] = field(default_factory=list)

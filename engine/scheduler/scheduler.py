@@ -5,8 +5,7 @@ Passive: the loop that drives it calls `begin` once, then `take` and `finish` (o
 raised by waiting; then the longest expected path to the end; then the order of the plan.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.scheduler.entry import Entry, Place, Verdict
 from engine.scheduler.graph import build
@@ -234,10 +233,10 @@ class Scheduler:
         return self._limits.fail_fast and is_fatal and not self._is_failing_fast
 
     def _follow(
-        self, ended: Iterable[Entry], roots: Iterable[Entry] = (), *, is_failing: bool = False
+        self, ended: list[Entry], roots: Sequence[Entry] = (), *, is_failing: bool = False
     ) -> Consequences:
         """Carry the news of what ended through the graph, as far as it reaches."""
-        ripple = Ripple(deque(ended))
+        ripple = Ripple(ended)
         for entry in roots:
             self._judge(entry, entry.verdict(), ripple)
         self._spread(ripple)
@@ -250,11 +249,11 @@ class Scheduler:
         return ripple.consequences()
 
     def _spread(self, ripple: Ripple) -> None:
-        while ripple.pending:
-            entry = ripple.pending.popleft()
+        for entry in ripple.pending:  # grows while it is walked
             assert entry.result is not None
             for dependent in entry.dependents:
                 self._judge(dependent, dependent.hear(entry.result), ripple)
+        ripple.pending.clear()
 
     def _judge(self, entry: Entry, verdict: Verdict, ripple: Ripple) -> None:
         if entry.place is not Place.WAITING or verdict is Verdict.WAIT:
