@@ -1,10 +1,10 @@
-"""The audit trail: the journal's events as lines in a file, one after the other, for people and other programs.
+"""The audit trail: the journal's events as lines in a file, for people and other programs.
 
-A projection of the journal, never the truth. Several processes write it; under the trail's lock the file always
-holds the events in the order of their numbers, each once. Whoever finds that events are missing between the
-file's end and its own (a process died between commit and append, another one is slower) asks the journal for
-them. A file whose end the journal does not know tells another history (a restored or deleted database): it is
-set aside and a new one is begun. Trouble with the disk is kept in `trouble` and never reaches the run.
+A projection of the journal, never the truth. Several processes write it; under the trail's lock the file
+always holds the events in the order of their numbers, each once. Whoever finds that events are missing before
+its own (a process died between commit and append, or is slower) asks the journal for them. A file whose end
+the journal does not know tells another history (a restored or deleted database): it is set aside and a new
+one is begun. Trouble with the disk is kept in `trouble` and never reaches the run.
 """
 
 import os
@@ -25,7 +25,7 @@ _CHUNK = 1_000
 
 
 class AuditTrail:
-    """Appends to a trail after each commit; `since(seq)` gives the journal's events after a number, in order."""
+    """Appended to after each commit; `since(seq)` gives the journal's events after a number, in order."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class AuditTrail:
         self._is_our_history = True
 
     def _find_end(self) -> None:
-        """Know the number of the last event in the file: from memory if nobody else wrote, else from its end."""
+        """Know the last event's number: from memory if nobody else wrote to the file, else from its end."""
         if self._file is not None and self._file.is_unchanged():
             return
         self._forget()
@@ -102,7 +102,7 @@ class AuditTrail:
         self._last_seq = last.seq if last else 0
 
     def _is_known(self, last: Event) -> bool:
-        """Whether the journal holds the file's last event. Asked once: while we run, nobody swaps the journal."""
+        """Whether the journal holds the file's last event. Asked once: nobody swaps it while we run."""
         if not self._is_our_history:
             known = next(iter(self._since(last.seq - 1)), None)
             self._is_our_history = known is not None and known.event_id == last.event_id
@@ -126,7 +126,7 @@ class AuditTrail:
 
 
 def rebuild(path: Path, events: Iterable[Event]) -> int:
-    """Write the trail anew from the journal and put it in the old one's place in one move; how many events it has.
+    """Write the trail anew from the journal, put it in the old one's place, and say how many events it has.
 
     Parts that were set aside stay: they may hold what the journal no longer does.
     """

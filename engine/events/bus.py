@@ -1,8 +1,8 @@
 """Tells listeners in this process what happened.
 
-Delivery is synchronous, on the publisher's thread, in the order of subscription; the events of one call arrive
-in their order. A listener that fails is noted in `failures`, and forgotten when it keeps failing: it never
-stops the others nor the publisher. A listener returns quickly and hands longer work to its own thread.
+Delivery is synchronous, on the publisher's thread, in the order of subscription; the events of one call
+arrive in their order. A listener that fails is noted in `failures`, and forgotten when it keeps failing: it
+never stops the others nor the publisher. A listener returns quickly and leaves longer work to its own thread.
 """
 
 import threading

@@ -143,7 +143,7 @@ def _name(entity: str, from_state: str | None, to_state: str) -> str:
 
 
 def _names() -> dict[tuple[str, str | None, str], str]:
-    """The type of every move in every table; an entity may also be born in any state (carried over, imported)."""
+    """The type of every move in every table; an entity may be born in any state (carried over, imported)."""
     moves: set[tuple[str, str | None, str]] = {("run", "running", "running")}
     for entity, machine in MACHINES.items():
         moves.update((entity, None, state) for state in machine.states())
@@ -157,7 +157,7 @@ _by_move = _names()
 
 
 def event_type_for(entity: str, from_state: str | None, to_state: str) -> str:
-    """The type of the event that tells of a move (`from_state` None: of a birth). KeyError for what is no move."""
+    """The type of the event that tells of a move, or of a birth (`from_state` None); else KeyError."""
     return _by_move[entity, from_state, to_state]
 
 

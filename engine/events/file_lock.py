@@ -1,4 +1,7 @@
-"""A lock among processes, on a file of its own that is never deleted; the kernel frees it when its holder dies."""
+"""A lock among processes, on a file of its own that is never deleted.
+
+The kernel frees it when its holder dies, so it can be held too long but never forever by nobody.
+"""
 
 import fcntl
 import os

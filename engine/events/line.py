@@ -70,14 +70,11 @@ def _metadata(event: Event) -> str:
 
 
 def _event(facts: dict[str, Any]) -> Event | None:
-    required = [facts.get(key) for key in _REQUIRED]
-    optional = [facts.get(key) for key in _OPTIONAL]
+    texts: dict[str, Any] = {key: facts.get(key) for key in _REQUIRED + _OPTIONAL}
     metadata = facts.get("metadata", {})
     seq = facts.get("seq", 0)
-    if not all(isinstance(value, str) for value in required):
-        return None
-    if not all(value is None or isinstance(value, str) for value in optional):
+    if not all(isinstance(text, str) or (text is None and key in _OPTIONAL) for key, text in texts.items()):
         return None
     if not isinstance(metadata, dict) or type(seq) is not int or seq < 0:
         return None
-    return Event(*required, *optional, metadata, seq)  # type: ignore[arg-type]
+    return Event(**texts, metadata=metadata, seq=seq)

@@ -1,8 +1,8 @@
 """The audit trail's files: the one that grows, the parts that were set aside, and their good ends.
 
-A file ends with a complete, readable line before anything is added to it: what a crash left behind its last
-good line is cut off. Parts are numbered upwards (`events-000001.jsonl` …), so their names sort by age whatever
-the clock did. Nothing here is locked: whoever calls holds the trail's lock.
+A file ends with a complete, readable line before anything is added to it: what a crash left behind its
+last good line is cut off. Parts are numbered upwards (`events-000001.jsonl` …), so that their names sort by
+age whatever the clock did. Nothing here takes the trail's lock: whoever calls holds it.
 """
 
 import os
@@ -35,7 +35,7 @@ class TrailFile:
     def is_unchanged(self) -> bool:
         """Whether the path still names this file, as long as we left it."""
         try:
-            status = os.stat(self.path, follow_symlinks=False)
+            status = self.path.stat(follow_symlinks=False)
         except FileNotFoundError:
             return False
         return (status.st_dev, status.st_ino) == self._identity and status.st_size == self.size
