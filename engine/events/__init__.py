@@ -1,4 +1,4 @@
-"""What happened, told to whoever listens: the catalogue, the bus in this process, the audit file, pokes to other processes.
+"""What happened, told to whoever listens: in this process, in the audit trail, in other processes.
 
 Speaks, and never writes to the store; a listener that fails never stops a run.
 """

@@ -1,4 +1,4 @@
-"""One thing that happened: the same record in the database, in the audit file, on the bus and on the screen."""
+"""One thing that happened: the same record in the database, the audit trail, the bus and on the screen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A state change or another fact, in the past tense. `seq` is its place in the journal, 0 before it has one."""
+    """A state change or another fact, in the past tense. `seq` is its place in the journal, 0 before that."""
 
     event_id: str
     timestamp: str
