@@ -1,8 +1,8 @@
 """Makes any text harmless for a terminal: whatever a step printed is shown, and never obeyed.
 
-Controls become caret notation (`^[`, `M-^[`; newline and tab stay), what cannot be seen becomes `<U+202E>`, bytes
-that are not UTF-8 become `\\xNN`, and over-long lines and piles of combining marks are cut with a visible mark.
-Plain text comes back unchanged, and what is inert already stays as it is. Plain ASCII is the fast path.
+Controls become caret notation (`^[`, `M-^[`; newline and tab stay), what cannot be seen becomes `<U+202E>`,
+bytes that are not UTF-8 become `\\xNN`, and over-long lines and piles of combining marks are cut, with a
+visible mark. Plain text comes back unchanged, and so does what is inert already. Plain ASCII is the fast path.
 """
 
 import codecs
@@ -17,8 +17,8 @@ MARKS_CUT = "<marks cut>"
 
 _CONTROLS = bytes([*range(9), *range(11, 32), 127])
 
-# C0, DEL and C1; lone surrogates; line and paragraph separators, interlinear annotation; and all that Unicode calls
-# default ignorable: bidi controls, zero-width characters, fillers, variation selectors, tags.
+# C0, DEL and C1; lone surrogates; line and paragraph separators, interlinear annotation; and all that Unicode
+# calls default ignorable: bidi controls, zero-width characters, fillers, variation selectors, tags.
 # Two patterns, because a character class is only fast as long as all of it is below U+10000.
 _ACTIVE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -43,9 +43,9 @@ def inert_bytes(data: bytes, *, line_limit: int = LINE_LIMIT) -> str:
 
 
 class InertStream:
-    """`inert_bytes` for data that comes in pieces, as when a log is followed: the pieces add up to the same text.
+    """`inert_bytes` for data that comes in pieces, as when a log is followed; they add up to the same text.
 
-    What is fed comes back at once, unfinished lines too, except for bytes and marks that the next piece may change.
+    What is fed comes back at once, unfinished lines too, except for bytes and marks that the next may change.
     """
 
     def __init__(self, *, line_limit: int = LINE_LIMIT) -> None:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minipipe_tui.cli.inert import LINE_CUT, LINE_LIMIT, MARKS_CUT, InertStream, inert, inert_bytes, inert_line
+from minipipe_tui.cli.inert import (
+    LINE_CUT,
+    LINE_LIMIT,
+    MARKS_CUT,
+    InertStream,
+    inert,
+    inert_bytes,
+    inert_line,
+)
 
 DANGEROUS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ud800-\udfff"
@@ -15,7 +23,9 @@ DANGEROUS = re.compile(
 )
 HOSTILE = st.text(
     st.one_of(
-        st.sampled_from("\x1b\x07\r\n\t\x00\x7f\x9b\u202e\u200d\ufe0f\ufeff\U000e0041\udc9f\ud800\u0301\u0489a[31m😀"),
+        st.sampled_from(
+            "\x1b\x07\r\n\t\x00\x7f\x9b\u202e\u200d\ufe0f\ufeff\U000e0041\udc9f\ud800\u0301\u0489a[31m😀"
+        ),
         st.characters(),
     )
 )
