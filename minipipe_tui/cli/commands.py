@@ -21,7 +21,10 @@ class Command:
         self.module = module or f"minipipe_tui.cli.{name}"
 
 
-_ROWS = (Command("states", "look", "every entity's states, and where it may go from each"),)
+_ROWS = (
+    Command("states", "look", "every entity's states, and where it may go from each"),
+    Command("completion", "upkeep", "a completion script for bash, zsh or fish"),
+)
 
 COMMANDS = {row.name: row for row in _ROWS}
 

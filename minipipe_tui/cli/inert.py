@@ -1,8 +1,8 @@
 """Makes any text harmless for a terminal: whatever a step printed is shown, and never obeyed.
 
 Controls become caret notation (`^[`, `M-^[`; newline and tab stay), what cannot be seen becomes `<U+202E>`,
-bytes that are not UTF-8 become `\\xNN`, and over-long lines and piles of combining marks are cut, with a
-visible mark. Plain text comes back unchanged, and so does what is inert already. Plain ASCII is the fast path.
+bytes that are not UTF-8 become `\\xNN`, over-long lines and piles of combining marks are cut with a visible
+mark. Plain text comes back unchanged, and so does what is inert already. Plain ASCII is the fast path.
 """
 
 import codecs
