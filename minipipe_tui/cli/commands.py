@@ -1,0 +1,66 @@
+"""The table of commands: name, group, one line of help, and the module that does the work.
+
+`minipipe --help` is made from this table alone; only the named command's module is ever imported. A module
+offers `add_arguments(parser)` and `run(arguments) -> int`. To add a command, add a row.
+"""
+
+from collections.abc import Iterator
+
+GROUPS = ("run", "look", "plans", "upkeep")
+
+
+class Command:
+    """One row of the table."""
+
+    __slots__ = ("group", "help", "module", "name")
+
+    def __init__(self, name: str, group: str, text: str, *, module: str = "") -> None:
+        self.name = name
+        self.group = group
+        self.help = text
+        self.module = module or f"minipipe_tui.cli.{name}"
+
+
+_ROWS = (
+    Command("states", "look", "every entity's states, and where it may go from each"),
+    Command("completion", "upkeep", "a completion script for bash, zsh or fish"),
+)
+
+COMMANDS = {row.name: row for row in _ROWS}
+
+_OPTIONS = (
+    ("-h, --help", "what a command does and takes, with examples"),
+    ("--json", "one JSON document on stdout; errors too"),
+    ("--debug", "show where an unexpected error comes from"),
+    ("--version", "the version"),
+)
+
+
+def overview(version: str) -> str:
+    """What `minipipe --help` prints."""
+    return "\n".join(_overview_lines(version))
+
+
+def closest(name: str) -> str | None:
+    """The command that somebody probably meant."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, COMMANDS, n=1)), None)
+
+
+def _overview_lines(version: str) -> Iterator[str]:
+    yield f"minipipe {version}: runs plans of tool and AI-agent steps, and loses nothing"
+    yield ""
+    yield "usage: minipipe COMMAND [arguments]       minipipe COMMAND -h tells more"
+    for group in GROUPS:
+        rows = [(row.name, row.help) for row in COMMANDS.values() if row.group == group]
+        if rows:
+            yield from _section(group, rows)
+    yield from _section("options, anywhere on the line", _OPTIONS)
+
+
+def _section(title: str, rows: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> Iterator[str]:
+    yield ""
+    yield title
+    for name, text in rows:
+        yield f"  {name:<12} {text}"

@@ -1,0 +1,73 @@
+"""The parser of a command: argparse with our manners.
+
+Wrong usage is a `UsageError` like any other error, options are never abbreviated (so that adding one breaks
+nobody), and help shows examples. What an argument completes to follows from its `metavar` (`completion.py`).
+"""
+
+import argparse
+import os
+import textwrap
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn, Protocol, cast
+
+from engine.errors import UsageError
+from minipipe_tui.cli.commands import Command
+
+
+class CommandModule(Protocol):
+    """What every module in the table of commands offers."""
+
+    def add_arguments(self, parser: "CommandParser") -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+class _HelpLayout(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal but never wider than a page."""
+
+    def __init__(self, prog: str) -> None:
+        columns = os.environ.get("COLUMNS", "")
+        super().__init__(
+            prog, max_help_position=26, width=min(int(columns) if columns.isdecimal() else 80, 80)
+        )
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that raises what the boundary understands."""
+
+    def __init__(self, prog: str | None = None, **options: object) -> None:
+        settings = {"allow_abbrev": False, "formatter_class": _HelpLayout, **options}
+        super().__init__(prog, **settings)  # type: ignore[arg-type]
+        self._positionals.title = "arguments"
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog.removeprefix('minipipe ')}: {message}", hint=f"{self.prog} -h")
+
+    def describe(self, text: str, *, examples: Sequence[str] = ()) -> None:
+        """Say what the command does, in a sentence or two, and show how it is called."""
+        self.description = textwrap.fill(text, 78)
+        if examples:
+            self.epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+
+    def add_json_option(self) -> None:
+        self.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+
+    def add_actions(self) -> "argparse._SubParsersAction[CommandParser]":
+        """Make this command a group; each action sets its own `run` with `set_defaults(run=…)`."""
+        return self.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def arguments(self) -> Sequence[argparse.Action]:
+        """Everything that the parser takes, options and others."""
+        return self._actions
+
+
+def load(command: Command) -> CommandModule:
+    return cast(CommandModule, import_module(command.module))
+
+
+def build(command: Command, module: CommandModule) -> CommandParser:
+    """The whole parser of one command."""
+    parser = CommandParser(f"minipipe {command.name}", description=command.help)
+    module.add_arguments(parser)
+    return parser

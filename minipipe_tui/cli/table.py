@@ -1,0 +1,94 @@
+"""Tables for listings, without any library: aligned columns, inert cells.
+
+A cell is text, or a pair of text and style (see `theme.py`). On a terminal the widest columns are cut until a
+row fits; in a pipe nothing is cut and nothing is coloured.
+"""
+
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from unicodedata import combining, east_asian_width
+
+from minipipe_tui.cli.inert import inert_line
+from minipipe_tui.cli.output import is_terminal, print_lines, shows_unicode, terminal_width, wants_colour
+from minipipe_tui.cli.theme import paint
+
+Cell = str | tuple[str, str]
+
+_GAP = "  "
+_NARROWEST = 4
+
+
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Collection[str] = ()
+) -> None:
+    """A table on stdout; the columns whose headings are in `right` are aligned there (numbers)."""
+    width = terminal_width(sys.stdout) if is_terminal(sys.stdout) else None
+    print_lines(table_lines(headings, rows, right=right, width=width, colour=wants_colour(sys.stdout)))
+
+
+def table_lines(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    right: Collection[str] = (),
+    width: int | None = None,
+    colour: bool = False,
+) -> list[str]:
+    """The lines of a table, no wider than `width` where one is given."""
+    table = [[(heading, "bold") for heading in headings], *([_parts(cell) for cell in row] for row in rows)]
+    widths = [max(cell_width(text) for text, _ in column) for column in zip(*table, strict=True)]
+    if width is not None:
+        widths = _fitted(widths, width - len(_GAP) * (len(widths) - 1))
+    on_right = [heading in right for heading in headings]
+    return [_line(row, widths, on_right, colour=colour) for row in table]
+
+
+def cell_width(text: str) -> int:
+    """How many columns a terminal gives to this text."""
+    if text.isascii():
+        return len(text)
+    return sum(_char_width(char) for char in text)
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most so many columns, with a mark where something is missing."""
+    if cell_width(text) <= width:
+        return text
+    mark = "…" if shows_unicode(sys.stdout) else "~"
+    room = width - 1
+    for place, char in enumerate(text):
+        room -= _char_width(char)
+        if room < 0:
+            return text[:place] + mark
+    return text
+
+
+def _char_width(char: str) -> int:
+    if combining(char):
+        return 0
+    return 2 if east_asian_width(char) in "WF" else 1
+
+
+def _parts(cell: Cell) -> tuple[str, str]:
+    text, style = (cell, "") if isinstance(cell, str) else cell
+    return inert_line(text), style
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """Narrow the widest columns, evenly, until all fit; none below what can still be read."""
+    widths = list(widths)
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _line(
+    row: Sequence[tuple[str, str]], widths: Sequence[int], on_right: Sequence[bool], *, colour: bool
+) -> str:
+    cells = []
+    for (text, style), width, right in zip(row, widths, on_right, strict=True):
+        text = cut(text, width)
+        padding = " " * (width - cell_width(text))
+        shown = paint(text, style) if colour else text
+        cells.append(padding + shown if right else shown + padding)
+    return _GAP.join(cells).rstrip()

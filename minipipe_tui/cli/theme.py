@@ -1,0 +1,117 @@
+"""How states look: a symbol, a word and a style for each, read from `themes/*.toml`.
+
+The word is always shown; symbol and colour only help. A theme may extend another and change what it wants to.
+`$MINIPIPE_THEME` names the one in use. Styles are words that Rich and this module understand: `bold`, `dim`,
+`italic`, `underline`, `reverse`, the sixteen colours of the terminal, and `color(0)` to `color(255)`.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from engine.errors import ConfigError
+from minipipe_tui.resources import data_folder
+
+DEFAULT = "dark"
+
+_ATTRIBUTES = {"bold": "1", "dim": "2", "italic": "3", "underline": "4", "reverse": "7"}
+_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+_CODES = {
+    **_ATTRIBUTES,
+    **{name: str(30 + number) for number, name in enumerate(_COLOURS)},
+    **{f"bright_{name}": str(90 + number) for number, name in enumerate(_COLOURS)},
+    **{f"color({number})": f"38;5;{number}" for number in range(256)},
+}
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+
+
+class Mark(NamedTuple):
+    """How one state looks."""
+
+    symbol: str = "•"
+    ascii: str = "*"
+    style: str = ""
+
+    def text(self, *, unicode: bool) -> str:
+        """The symbol, as the place where it goes can show it."""
+        return self.symbol if unicode else self.ascii
+
+
+class Theme(NamedTuple):
+    """The looks of all states, and the styles of a few other things (`heading`, `hint`, `error`)."""
+
+    name: str
+    description: str
+    states: Mapping[str, Mark]
+    styles: Mapping[str, str]
+
+    def mark(self, state: str) -> Mark:
+        return self.states.get(state, Mark())
+
+    def style(self, part: str) -> str:
+        return self.styles.get(part, "")
+
+
+def theme_names() -> list[str]:
+    return sorted(file.stem for file in data_folder("themes").glob("*.toml"))
+
+
+@cache
+def load_theme(name: str | None = None) -> Theme:
+    """A theme by its name, or the one that the environment names."""
+    return _theme(_document(name or os.environ.get("MINIPIPE_THEME") or DEFAULT))
+
+
+@cache
+def paint(text: str, style: str) -> str:
+    """The text in a style, for a terminal."""
+    if not style:
+        return text
+    return f"\x1b[{';'.join(_CODES[word] for word in style.split() if word in _CODES)}m{text}\x1b[0m"
+
+
+def _document(name: str) -> dict[str, Any]:
+    """A theme's file, with what it extends merged below it."""
+    file = data_folder("themes") / f"{name}.toml"
+    if not _NAME.fullmatch(name) or not file.is_file():
+        raise ConfigError(f"there is no theme {name!r}", hint=f"choose one of {', '.join(theme_names())}")
+    document = tomllib.loads(file.read_text(encoding="utf-8"))
+    below = _document(document["extends"]) if "extends" in document else {}
+    return {**below, **document, **{part: _merged(below, document, part) for part in ("states", "styles")}}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any], part: str) -> dict[str, Any]:
+    lower, upper = below.get(part, {}), above.get(part, {})
+    return {name: _over(lower.get(name), upper.get(name)) for name in {**lower, **upper}}
+
+
+def _over(lower: Any, upper: Any) -> Any:
+    if isinstance(lower, dict) and isinstance(upper, dict):
+        return {**lower, **upper}
+    return lower if upper is None else upper
+
+
+def _theme(document: Mapping[str, Any]) -> Theme:
+    name = document["name"]
+    states = {state: _mark(name, state, fields) for state, fields in document["states"].items()}
+    styles = {part: _checked(name, part, style) for part, style in document["styles"].items()}
+    return Theme(name, document.get("description", ""), states, styles)
+
+
+def _mark(theme: str, state: str, fields: Mapping[str, str]) -> Mark:
+    mark = Mark(**fields)
+    _checked(theme, state, mark.style)
+    return mark
+
+
+def _checked(theme: str, part: str, style: str) -> str:
+    unknown = [word for word in style.split() if word not in _CODES]
+    if unknown:
+        raise ConfigError(
+            f"theme {theme}: {part} has the unknown style {unknown[0]!r}",
+            hint="styles are bold, dim, italic, underline, reverse, bright_red, color(208) and so on",
+        )
+    return style
