@@ -17,7 +17,7 @@ Isolation = Literal["step", "run", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A named value that a plan takes. `env` names the environment variable that may supply it, if any may."""
+    """A named value that a plan takes. `env` names the environment variable that may supply it, if any."""
 
     name: str
     default: Scalar | None = None
@@ -29,7 +29,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before attempt after attempt; what is computed from it is decided in `resilience.retry`."""
+    """How long to wait before attempt after attempt; `resilience.retry` computes the waits from it."""
 
     initial_seconds: float = 1.0
     factor: float = 2.0
@@ -138,7 +138,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The variables of one run, resolved to text. `secrets` are the values (not the names) that must never be shown."""
+    """The variables of one run, resolved to text. `secrets` are the values that must never be shown."""
 
     by_name: Mapping[str, str]
     secret_names: frozenset[str] = frozenset()
@@ -150,7 +150,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A step with everything filled in: what is started, where, and with which additions to its environment."""
+    """A step with everything filled in: what is started, where, and what is added to its environment."""
 
     argv: tuple[str, ...]
     cwd: str

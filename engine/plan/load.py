@@ -1,0 +1,41 @@
+"""A plan from its text: the only way in. Everything that is wrong is told at once, with its place."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from engine.errors import PlanError
+from engine.plan.check import check
+from engine.plan.draft import Draft, read_document
+from engine.plan.plan import Plan
+from engine.plan.position import to_problems
+from engine.plan.source import decode, read_file, read_object
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in a file; raises PlanError for a wrong plan, UserError for a file that cannot be read."""
+    return parse_plan(read_file(path), source=str(path))
+
+
+def parse_plan(text: str | bytes, *, source: str = "plan") -> Plan:
+    """The plan in a text; raises PlanError with all of its problems."""
+    text = decode(text, source)
+    draft = read_document(read_object(text, source))
+    if findings := check(draft):
+        raise PlanError(to_problems(findings, text), source=source)
+    return _to_plan(draft, text)
+
+
+def _to_plan(draft: Draft, text: str) -> Plan:
+    header: dict[str, Any] = dict(draft.header)
+    return Plan(
+        plan_id=header["plan_id"],
+        name=header.get("name", ""),
+        description=header.get("description", ""),
+        variables=draft.variables,
+        globals=draft.globals,
+        gates=tuple(draft.gates),
+        steps=tuple(draft.steps),
+        text=text,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+    )
