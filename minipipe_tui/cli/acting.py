@@ -1,0 +1,101 @@
+"""`minipipe pause RUN`, `minipipe cancel RUN`, `minipipe retry RUN`: decisions about a run, from any process.
+
+Where another process runs the run, it is told and its answer awaited; where nobody does, it is done here.
+"""
+
+import argparse
+import getpass
+from pathlib import Path
+
+from engine.api import open_engine
+from engine.errors import ActionRefused
+from engine.executor.control import Verb
+from engine.orchestrator import Orchestrator
+from engine.states import RunState, RunStateMachine
+from engine.store import queries
+from engine.store.documents import owner_of_run, run_document
+from minipipe_tui.cli.hosting import host_run
+from minipipe_tui.cli.opening import add_run_argument, add_variable_option, variables
+from minipipe_tui.cli.output import print_json, print_lines
+from minipipe_tui.cli.parser import CommandParser
+
+_TEXTS = {
+    "pause": (
+        "Let the steps that are running finish, start nothing more, and leave the run paused. `minipipe resume` goes on.",
+        "minipipe pause last",
+    ),
+    "cancel": (
+        "End a run: its steps are stopped, its `finally` steps still run. Asked again, those are stopped too.",
+        "minipipe cancel last",
+    ),
+    "retry": (
+        "Run an ended run's plan again, as a new run; what succeeded is carried over and not run again. On a run that is "
+        "still going on: let steps that wait for their next attempt have it now.",
+        "minipipe retry last",
+    ),
+}
+
+
+def add_arguments(parser: CommandParser) -> None:
+    verb = parser.prog.split()[-1]
+    text, example = _TEXTS[verb]
+    parser.describe(text, examples=(example,))
+    parser.set_defaults(verb=verb)
+    add_run_argument(parser)
+    if verb in ("retry", "cancel"):
+        add_variable_option(parser)
+    parser.add_json_option()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with open_engine(Path.cwd()) as orchestrator:
+        run_id = queries.resolve_run_id(orchestrator.database, arguments.run_id)
+        if owner_of_run(orchestrator.database, run_id) is not None:
+            return tell_owner(orchestrator, run_id, arguments.verb, as_json=arguments.json)
+        return _UNOWNED[arguments.verb](orchestrator, run_id, arguments)
+
+
+def tell_owner(orchestrator: Orchestrator, run_id: str, verb: Verb, *, as_json: bool) -> int:
+    """Ask the process that owns the run, and say what it answered."""
+    answer = orchestrator.ask(run_id, verb, operator=getpass.getuser())
+    if answer.state == "refused":
+        raise ActionRefused(verb, run_id, answer.message or "its owner refused")
+    if answer.state == "pending":
+        raise ActionRefused(verb, run_id, "its owner has not answered yet", hint=f"minipipe show {run_id}")
+    return _say_state(orchestrator, run_id, as_json=as_json)
+
+
+def _pause(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
+    orchestrator.pause_run(run_id, operator=getpass.getuser())
+    return _say_state(orchestrator, run_id, as_json=arguments.json)
+
+
+def _cancel(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
+    found = queries.find_run(orchestrator.database, run_id)
+    if found is not None and found.state in (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED):
+        # Its `finally` steps have to run, and there is nobody else to run them.
+        host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), cancel=True)
+        return 0
+    orchestrator.cancel_run(run_id, operator=getpass.getuser())
+    return _say_state(orchestrator, run_id, as_json=arguments.json)
+
+
+def _retry(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
+    found = queries.find_run(orchestrator.database, run_id)
+    if found is not None and not RunStateMachine.is_terminal(found.state):
+        raise ActionRefused("retry", run_id, f"it is {found.state}", hint=f"minipipe resume {run_id}")
+    new_id = orchestrator.retry_run(run_id, variables=variables(arguments))
+    return host_run(orchestrator, new_id, as_json=arguments.json, variables=variables(arguments))
+
+
+_UNOWNED = {"pause": _pause, "cancel": _cancel, "retry": _retry}
+
+
+def _say_state(orchestrator: Orchestrator, run_id: str, *, as_json: bool) -> int:
+    document = run_document(orchestrator.database, run_id)
+    if as_json:
+        print_json(document)
+    else:
+        reason = f" ({document['reason']})" if document["reason"] else ""
+        print_lines([f"{run_id} is {document['state']}{reason}"])
+    return 0
