@@ -60,14 +60,10 @@ class RunSettings(NamedTuple):
     """How plans are run, where the plan itself does not say."""
 
     max_concurrent_steps: Annotated[int, _count("how many steps of a run are executed at once", low=1)] = 4
-    orchestration_mode: Annotated[str, Limits("who decides the order: sequential, parallel or hybrid")] = (
-        "parallel"
-    )
+    orchestration_mode: Annotated[str, Limits("sequential, parallel or hybrid")] = "parallel"
     retries: Annotated[int, _count("how often a failed step is tried again")] = 0
     timeout_seconds: Annotated[float, _seconds("how long an attempt may take; 0 is for ever")] = 3600.0
-    grace_seconds: Annotated[float, _seconds("how long a step has to end by itself before it is killed")] = (
-        3.0
-    )
+    grace_seconds: Annotated[float, _seconds("how long a step may take to obey before it is killed")] = 3.0
     log_cap_mb: Annotated[int, _count("how much of one attempt's output is kept", low=1)] = 16
     crash_loop_limit: Annotated[int, _count("how often a step is begun again after crashes", low=1)] = 20
     env_allow: Annotated[tuple[str, ...], Limits("further environment variables that steps may see")] = ()
@@ -79,9 +75,7 @@ class RunSettings(NamedTuple):
 class WorktreeSettings(NamedTuple):
     """The working trees that steps run in."""
 
-    enabled: Annotated[bool, Limits("give each step a working tree of its own, if the plan does not say")] = (
-        True
-    )
+    enabled: Annotated[bool, Limits("give steps working trees, if the plan does not say")] = True
     cleanup_on_success: Annotated[bool, Limits("remove a step's working tree when the step is done")] = True
     archive_on_failure: Annotated[bool, Limits("keep what is in a failed step's working tree")] = True
     dir: Annotated[str, _own("where working trees are made; empty is a place of our own")] = ""
@@ -110,9 +104,7 @@ class DaemonSettings(NamedTuple):
 
     max_concurrent_runs: Annotated[int, _count("how many runs are executed at once", low=1)] = 4
     poll_interval_seconds: Annotated[float, _seconds("how often to look for unannounced work", low=0.1)] = 5.0
-    auto_cleanup_completed_runs: Annotated[bool, Limits("remove what a completed run leaves on the disk")] = (
-        False
-    )
+    auto_cleanup_completed_runs: Annotated[bool, Limits("clear the disk after a completed run")] = False
     log_dir: Annotated[str, _own("where the daemon's logs go; empty is in .minipipe")] = ""
     minipipe_command: Annotated[
         tuple[str, ...], _own("what starts a run; empty is this program", is_command=True)

@@ -49,6 +49,17 @@ def shows_unicode(stream: TextIO | None) -> bool:
     return "utf" in (getattr(stream, "encoding", None) or "").lower()
 
 
+def duration(seconds: float, *, exact: bool = True) -> str:
+    """A length of time in few characters: `0.3 s` (`0 s` where not exact), `42 s`, `2m 05s`, `1h 02m`."""
+    if exact and seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds) if exact else int(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
+
+
 def arrow(stream: TextIO | None) -> str:
     return "→" if shows_unicode(stream) else "->"
 

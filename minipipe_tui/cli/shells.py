@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from minipipe_tui.cli.grammar import FILES, RUNS, Option, Place
 
-_RUN_IDS = "minipipe runs --ids 2>/dev/null"
+# A shell expands the words that it is offered, so nothing but ids may come through.
+_RUN_IDS = "minipipe runs --ids 2>/dev/null | grep -xE 'run_[0-9A-Za-z]+'"
 
 
 def bash(places: list[Place]) -> Iterator[str]:
@@ -154,7 +155,7 @@ def _fish_name(name: str) -> str:
 def _fish_value(value: str) -> str:
     words = [f"({_RUN_IDS})" if word == RUNS else word for word in value.split() if word != FILES]
     files = ["-F"] if FILES in value.split() else []
-    return " ".join([*files, *([f"-a '{' '.join(words)}'"] if words else [])])
+    return " ".join([*files, *([f"-a {_fish_text(' '.join(words))}"] if words else [])])
 
 
 def _fish_text(text: str) -> str:

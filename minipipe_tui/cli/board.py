@@ -1,0 +1,148 @@
+"""What progress knows about a run: the state of the run and of each step, as events told it.
+
+Pure: no clock, no drawing; `now` is monotonic time and comes from the caller. Steps are kept in groups by
+what they do, so that neither an event nor a glance at the top of each group costs more in a longer plan.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.events.event import Event
+
+_AT_WORK = ("running", "validating", "retrying")
+_ENDED = ("completed", "failed", "canceled", "skipped")
+_RUN_ENDED = ("succeeded", "failed", "canceled")
+
+_STATES = {
+    "run_created": "pending",
+    "run_started": "running",
+    "run_resumed": "running",
+    "run_canceling": "running",
+    "step_started": "running",
+}
+
+
+class Row:
+    """One step."""
+
+    __slots__ = ("ended", "number", "reason", "started", "state", "step_id")
+
+    def __init__(self, step_id: str) -> None:
+        self.step_id = step_id
+        self.state = "pending"
+        self.number = 0
+        self.reason = ""
+        self.started: float | None = None
+        self.ended: float | None = None
+
+    def seconds(self, now: float) -> float | None:
+        """How long the present or the last attempt took so far."""
+        if self.started is None:
+            return None
+        return (now if self.ended is None else self.ended) - self.started
+
+
+class Board:
+    """The run and its steps, in the order of the plan."""
+
+    def __init__(self, step_ids: Iterable[str] = ()) -> None:
+        self.rows = {step_id: Row(step_id) for step_id in step_ids}
+        self.working: dict[str, Row] = {}
+        self.failed: dict[str, Row] = {}
+        self.ended_otherwise: dict[str, Row] = {}
+        self.waiting = dict(self.rows)
+        self.counts = {"waiting": len(self.rows)}
+        """How many steps are in each state; all that have not begun count as waiting."""
+        self.run_id = ""
+        self.run_state = "pending"
+        self.reason = ""
+        self.started: float | None = None
+        self.ended: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.run_state in _RUN_ENDED
+
+    @property
+    def is_ticking(self) -> bool:
+        """Whether a clock on the screen moves although nothing happens."""
+        return self.started is not None and self.ended is None
+
+    def apply(self, event: "Event", now: float) -> Row | None:
+        """Take an event in; the step that it is about, if it is about one."""
+        self.run_id = event.run_id or self.run_id
+        state = event.to_state or _STATES.get(event.event_type) or event.event_type.partition("_")[2]
+        if event.entity_type == "run":
+            self._apply_to_run(state, event.reason or "", now)
+            return None
+        step_id = event.metadata.get("step_id")
+        if event.entity_type != "task" or step_id is None:
+            return None
+        row = self.rows.get(step_id) or self._new_row(step_id)
+        self._count(row, -1)
+        del self._group(row)[step_id]
+        _apply_to_step(row, state, event, now)
+        self._group(row)[step_id] = row
+        self._count(row, +1)
+        return row
+
+    def seconds(self, now: float) -> float:
+        if self.started is None:
+            return 0.0
+        return (now if self.ended is None else self.ended) - self.started
+
+    def visible(self, room: int) -> list[Row]:
+        """The rows that deserve a place, given that there is room for so many.
+
+        The plan's order if all fit; else what is at work, then what ended (failures first, then the newest;
+        half of the room that is left, or more where little waits), then what comes next.
+        """
+        if len(self.rows) <= room:
+            return list(self.rows.values())
+        chosen = list(islice(self.working.values(), room))
+        left = room - len(chosen)
+        for_ended = max(left - len(self.waiting), (left + 1) // 2)
+        for group in (self.failed, self.ended_otherwise):
+            newest = list(islice(reversed(group.values()), for_ended))
+            chosen += newest
+            for_ended -= len(newest)
+        return chosen + list(islice(self.waiting.values(), room - len(chosen)))
+
+    def _new_row(self, step_id: str) -> Row:
+        """A step that nobody announced."""
+        row = self.rows[step_id] = self.waiting[step_id] = Row(step_id)
+        self._count(row, +1)
+        return row
+
+    def _group(self, row: Row) -> dict[str, Row]:
+        if row.state in _AT_WORK:
+            return self.working
+        if row.state == "failed":
+            return self.failed
+        return self.ended_otherwise if row.state in _ENDED else self.waiting
+
+    def _count(self, row: Row, change: int) -> None:
+        key = "waiting" if self._group(row) is self.waiting else row.state
+        self.counts[key] = self.counts.get(key, 0) + change
+
+    def _apply_to_run(self, state: str, reason: str, now: float) -> None:
+        self.run_state = state
+        self.reason = reason
+        if state == "running" and self.ended is not None:
+            self.started, self.ended = now, None
+        if state == "running" and self.started is None:
+            self.started = now
+        elif state not in ("pending", "running"):
+            self.ended = now
+
+
+def _apply_to_step(row: Row, state: str, event: "Event", now: float) -> None:
+    row.state = state
+    row.reason = event.reason or ""
+    if state == "running":
+        row.started, row.ended = now, None
+        row.number = int(event.metadata.get("number", row.number + 1))
+    elif (state == "retrying" or state in _ENDED) and row.ended is None:
+        row.ended = now

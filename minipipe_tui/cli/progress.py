@@ -1,0 +1,160 @@
+"""What a person sees while `minipipe run` works: a live picture on a terminal, plain lines anywhere else.
+
+`handle` takes events on any thread and returns at once. The live picture is drawn by a thread of its own, at
+most eight times a second and only when something changed or a clock on it must tick; a terminal that goes away
+ends the drawing, never the run. Rich is loaded when a live picture is made.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Self, TextIO
+
+from engine.clock import monotonic
+from minipipe_tui.cli.board import Board
+from minipipe_tui.cli.inert import inert_line
+from minipipe_tui.cli.output import duration, is_terminal
+from minipipe_tui.cli.theme import Theme, load_theme
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from engine.events.event import Event
+
+_SHORTEST_PAUSE = 1 / 8
+_TICK = 1.0
+
+_ENDINGS = ("completed", "failed", "succeeded", "canceled")
+_WORTH_TELLING = frozenset(
+    [
+        *("run_created", "run_started", "run_resumed", "run_paused", "run_quarantined", "run_canceling"),
+        *("run_succeeded", "run_failed", "run_canceled"),
+        *("step_started", "step_completed", "step_failed", "step_retrying", "step_canceled", "step_skipped"),
+        "warning",
+    ]
+)
+
+
+def progress(step_ids: Iterable[str], stream: TextIO | None = None) -> "LiveProgress | PlainProgress":
+    """The progress that suits where it goes: by default, stderr."""
+    stream = sys.stderr if stream is None else stream
+    if is_terminal(stream) and os.environ.get("TERM", "dumb") not in ("dumb", ""):
+        return LiveProgress(step_ids)
+    return PlainProgress(stream)
+
+
+class LiveProgress:
+    """A picture that stays up to date while the context lasts, and remains as the last one when it ends."""
+
+    def __init__(
+        self, step_ids: Iterable[str], *, theme: Theme | None = None, console: "Console | None" = None
+    ) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        from minipipe_tui.cli import frame
+
+        self._board = Board(step_ids)
+        self._console = console or Console(stderr=True, markup=False, highlight=False, emoji=False)
+        look = frame.Look(theme or load_theme(), unicode=self._console.encoding.startswith("utf"))
+        self._frame = frame.Frame(self._board, look)
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._closing = threading.Event()
+        self._warnings: list[str] = []
+        self._thread = threading.Thread(target=self._keep_drawing, name="progress", daemon=True)
+
+    def handle(self, event: "Event") -> None:
+        with self._lock:
+            self._board.apply(event, monotonic())
+            if event.event_type == "warning":
+                self._warnings.append(event.reason or "")
+        self._changed.set()
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        self._changed.set()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._closing.set()
+        self._changed.set()
+        self._thread.join()
+        with suppress(OSError, ValueError):
+            self._live.stop()
+
+    def _keep_drawing(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._changed.wait(_TICK if self._board.is_ticking else None)
+                self._changed.clear()
+                self._draw()
+                self._closing.wait(_SHORTEST_PAUSE)
+            self._draw()
+        except (OSError, ValueError):
+            # The terminal is gone (ValueError: its stream is closed). There is nobody to tell.
+            return
+
+    def _draw(self) -> None:
+        width, height = self._console.size
+        with self._lock:
+            picture = self._frame.picture(width=width, height=height, now=monotonic())
+            warnings, self._warnings = self._warnings, []
+        for warning in warnings:
+            self._console.print(self._frame.warning(warning))
+        self._live.update(picture, refresh=True)
+
+
+class PlainProgress:
+    """One line for each thing worth telling, for pipes and logs."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._board = Board()
+        self._lock = threading.Lock()
+
+    def handle(self, event: "Event") -> None:
+        with self._lock:
+            now = monotonic()
+            row = self._board.apply(event, now)
+            if event.event_type in _WORTH_TELLING:
+                seconds = row.seconds(now) if row else self._board.seconds(now)
+                self._write(f"{_time_of_day(event.timestamp)} {sentence(event, seconds)}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def _write(self, line: str) -> None:
+        if self._stream is None:
+            return
+        # When nobody reads it any more (ValueError: the stream is closed) the run goes on.
+        with suppress(OSError, ValueError):
+            print(line, file=self._stream, flush=True)
+
+
+def sentence(event: "Event", seconds: float | None) -> str:
+    """An event in a line: what happened to what, how long it took, why."""
+    verb = event.event_type.partition("_")[2]
+    if not verb:
+        return f"{event.event_type}: {inert_line(event.reason or '')}"
+    line = f"{verb} {inert_line(str(event.metadata.get('step_id') or event.run_id))}"
+    if verb in _ENDINGS and seconds is not None:
+        line += f" {duration(seconds)}"
+    notes = [f"attempt {event.metadata['number']}"] if event.metadata.get("number", 1) > 1 else []
+    notes += [inert_line(event.reason)] if event.reason else []
+    if "delay_seconds" in event.metadata:
+        notes.append(f"next attempt in {event.metadata['delay_seconds']:.3g} s")
+    return f"{line}: {', '.join(notes)}" if notes else line
+
+
+def _time_of_day(timestamp: str) -> str:
+    """Hours, minutes and seconds as the clock on the wall shows them."""
+    return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S")
