@@ -98,13 +98,13 @@ class PlanError(UserError):
 class NotFound(UserError):
     """An id that names nothing, or more than one thing."""
 
-    def __init__(self, kind: str, given: str, *, candidates: Sequence[str] = ()) -> None:
+    def __init__(self, kind: str, given: str, *, candidates: Sequence[str] = (), hint: str = "") -> None:
         if candidates:
             message = f"{given!r} may be {len(candidates)} {kind}s: {', '.join(candidates[:5])}"
             hint = "give more of the id"
         else:
             message = f"there is no {kind} {given!r}"
-            hint = f"minipipe {'runs' if kind == 'run' else 'show RUN'} lists them"
+            hint = hint or f"minipipe {'runs' if kind == 'run' else 'show RUN'} lists them"
         super().__init__(message, hint=hint)
         self.kind = kind
         self.given = given

@@ -4,6 +4,7 @@ Every action asks the run's lock who is in charge. Where nobody is, it is done h
 becomes a command row for the owner, and the answer is waited for.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,12 +72,13 @@ class Orchestrator:
         self,
         plan: PlanSource,
         *,
+        path: Path | None = None,
         variables: Mapping[str, str] | None = None,
         settings: RunSettings | None = None,
         project_id: str | None = None,
     ) -> str:
         """Write a pending run of a plan (a Plan, its JSON as a mapping, or a path) and answer its id."""
-        plan, path = _read_plan(plan)
+        plan, path = _read_plan(plan, path)
         values = bind_variables(plan, variables or {}, self._environ)
         steps = expand(plan, values)
         settings = settings or settings_for(plan, self.config)
@@ -89,7 +91,7 @@ class Orchestrator:
             values,
             settings,
             workspace=self.workspace.root,
-            plan_path=path,
+            plan_path=str(path.absolute()) if path else None,
             project_id=project_id,
         )
         return run.run_id
@@ -309,13 +311,12 @@ class Orchestrator:
         self.close()
 
 
-def _read_plan(source: PlanSource) -> tuple[Plan, str | None]:
+def _read_plan(source: PlanSource, path: Path | None) -> tuple[Plan, Path | None]:
     if isinstance(source, Plan):
-        return source, None
+        return source, path
     if isinstance(source, Mapping):
-        return parse_plan(_as_json(source)), None
-    path = Path(source)
-    return load_plan(path), str(path.absolute())
+        return parse_plan(json.dumps(source)), path
+    return load_plan(Path(source)), Path(source)
 
 
 def _workspace_around(database_path: Path) -> Workspace:

@@ -15,7 +15,7 @@ from engine.executor.evidence import Finding, examine
 from engine.executor.runbook import Runbook
 from engine.ids import new_id
 from engine.plan.condition import condition_holds
-from engine.plan.invocation import resolve_step
+from engine.plan.invocation import resolve_mapping, resolve_step, resolve_text
 from engine.plan.plan import Invocation, Step
 from engine.resilience.retry import RetryDecision, RetryStrategy
 from engine.scheduler import Result
@@ -32,9 +32,10 @@ class Attempts:
     def __init__(self, book: Runbook, *, outer_environment: Mapping[str, str] | None = None) -> None:
         self._book = book
         script = book.script
-        self._environment = inherited_environment(script.settings.env_allow, outer=outer_environment)
-        self._environment |= {
-            **script.plan.globals.env,
+        common, self._common_secrets = resolve_mapping(script.plan.globals.env, script.values)
+        self._environment = {
+            **inherited_environment(script.settings.env_allow, outer=outer_environment),
+            **common,
             "MINIPIPE_RUN_ID": book.run.run_id,
             "MINIPIPE_PLAN_ID": script.plan.plan_id,
         }
@@ -114,7 +115,7 @@ class Attempts:
             log_cap_bytes=settings.log_cap_bytes,
             timeout_seconds=step.timeout_seconds if step.timeout_seconds is not None else settings.timeout_seconds,
             grace_seconds=settings.grace_seconds,
-            secrets=invocation.secrets,
+            secrets=(*self._common_secrets, *invocation.secrets),
             output_path=values_path,
         )
 
@@ -137,7 +138,7 @@ class Attempts:
         attempt = self._book.live[end.attempt_id]
         step = self._book.script.steps[attempt.step_id]
         values_path = self._values / f"{step.id}.{attempt.number}"
-        finding = examine(end, step, self._book.script.workspace.root, values_path)
+        finding = examine(end, self._expected_files(step), values_path)
         self._book.end_attempt(
             end.attempt_id,
             _ATTEMPT_STATES.get(finding.outcome, AttemptState.FAILED),
@@ -149,6 +150,13 @@ class Attempts:
             ended_at=clock.utc_now(),
         )
         return step.id, self._settle_task(step, finding, end.duration_seconds)
+
+    def _expected_files(self, step: Step) -> list[Path]:
+        book = self._book
+        return [
+            book.script.workspace.root / resolve_text(output, book.script.values, book.outputs, step.item)[0]
+            for output in step.outputs
+        ]
 
     def _settle_task(self, step: Step, finding: Finding, seconds: float) -> Result | RetryDecision:
         metadata = {"duration_seconds": round(seconds, 3)}
@@ -173,7 +181,7 @@ class Attempts:
     def _retry_or_fail(self, step: Step, finding: Finding, metadata: dict[str, object]) -> Result | RetryDecision:
         decision = self.decide_retry(step, finding.outcome)
         if not decision.retry or (self._book.is_canceling and not step.is_finally):
-            return self._end_task(step.id, TaskState.FAILED, decision.reason or str(finding.outcome), metadata)
+            return self._end_task(step.id, TaskState.FAILED, str(finding.outcome), metadata)
         self.put_off(step.id, decision, reason=str(finding.outcome), metadata=metadata)
         return decision
 
@@ -188,7 +196,7 @@ class Attempts:
     def decide_retry(self, step: Step, outcome: Outcome) -> RetryDecision:
         task, settings = self._book.tasks[step.id], self._book.script.settings
         retries = settings.retries if step.retries is None else step.retries
-        strategy = RetryStrategy(retries, step.backoff, crash_loop_limit=settings.crash_loop_limit)
+        strategy = RetryStrategy(retries, step.backoff, crash_limit=settings.crash_loop_limit)
         return strategy.decide(
             outcome,
             charged=task.charged_count,
@@ -208,6 +216,6 @@ class Attempts:
             reason=reason,
             metadata={**(metadata or {}), "delay_seconds": round(decision.delay_seconds, 3), "number": task.attempt_count},
             charged_count=task.charged_count + decision.is_charged,
-            orphaned_count=task.orphaned_count + (not decision.is_charged),
+            orphaned_count=task.orphaned_count + (decision.reason == "orphaned"),
             retry_at=clock.utc_after(decision.delay_seconds),
         )

@@ -4,12 +4,11 @@ An exit code of zero is a claim; the files and values that the step declares are
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.backends.contract import AttemptEnd, EndedBy
-from engine.plan.plan import Step
 from engine.states.outcomes import Outcome
 
 VALUES_LIMIT_BYTES = 64 * 1024
@@ -25,8 +24,8 @@ class Finding:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def examine(end: AttemptEnd, step: Step, workspace: Path, values_path: Path) -> Finding:
-    """Judge an attempt that has ended."""
+def examine(end: AttemptEnd, expected: Iterable[Path], values_path: Path) -> Finding:
+    """Judge an attempt that has ended; `expected` are the files that it promised to leave."""
     if end.ended_by is EndedBy.TIMEOUT:
         return Finding(Outcome.TIMEOUT, end.message or "it ran longer than its timeout")
     if end.ended_by is EndedBy.CANCEL:
@@ -35,7 +34,7 @@ def examine(end: AttemptEnd, step: Step, workspace: Path, values_path: Path) -> 
         return Finding(Outcome.NO_TOOL, end.message)
     if end.exit_code != 0:
         return Finding(Outcome.FAILED, end.message or _how_it_exited(end.exit_code))
-    return _examine_results(step, workspace, values_path)
+    return _examine_results(expected, values_path)
 
 
 def _how_it_exited(exit_code: int | None) -> str:
@@ -44,10 +43,10 @@ def _how_it_exited(exit_code: int | None) -> str:
     return f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
 
 
-def _examine_results(step: Step, workspace: Path, values_path: Path) -> Finding:
-    for output in step.outputs:
-        if not (workspace / output).exists():
-            return Finding(Outcome.CHECK_FAILED, f"it left no {output}")
+def _examine_results(expected: Iterable[Path], values_path: Path) -> Finding:
+    for path in expected:
+        if not path.exists():
+            return Finding(Outcome.CHECK_FAILED, f"it left no {path.name} ({path})")
     try:
         values = read_values(values_path)
     except ValueError as error:

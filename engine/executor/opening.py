@@ -1,14 +1,14 @@
 """From what is on record to a run that can go on: its script, its book and its scheduler."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from engine.executor.creation import kept_variables
 from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings
 from engine.executor.workstreams import UNREACHED, WorkstreamFollower
 from engine.plan.expansion import expand
+from engine.plan.invocation import resolve_text
 from engine.plan.load import parse_plan
-from engine.plan.plan import Step
 from engine.plan.variables import bind_variables
 from engine.scheduler import Limits, Node, Result, Scheduler
 from engine.states import TaskState
@@ -52,10 +52,10 @@ def build_scheduler(book: Runbook, durations: Mapping[str, float]) -> Scheduler:
         fail_fast=settings.fail_fast,
     )
     ended = {step_id: result for step_id, task in book.tasks.items() if (result := _result(task)) is not None}
-    return Scheduler(_nodes(book.script.steps.values(), durations), limits, ended)
+    return Scheduler(_nodes(book.script, durations), limits, ended)
 
 
-def _nodes(steps: Iterable[Step], durations: Mapping[str, float]) -> list[Node]:
+def _nodes(script: RunScript, durations: Mapping[str, float]) -> list[Node]:
     return [
         Node(
             id=step.id,
@@ -64,13 +64,13 @@ def _nodes(steps: Iterable[Step], durations: Mapping[str, float]) -> list[Node]:
             is_finally=step.is_finally,
             critical=step.critical,
             priority=step.priority,
-            locks=step.locks,
+            locks=tuple(resolve_text(name, script.values, {}, step.item)[0] for name in step.locks),
             cpu=step.resources.cpu,
             memory_mb=step.resources.memory_mb,
             workstream=step.workstream,
             expected_seconds=durations.get(step.id, 1.0),
         )
-        for step in steps
+        for step in script.steps.values()
     ]
 
 

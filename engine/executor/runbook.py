@@ -44,7 +44,9 @@ class Runbook:
         self.script = script
         self.run = run
         self.tasks = dict(tasks)
-        self.outputs = {step_id: task.outputs for step_id, task in tasks.items() if task.outputs}
+        self.outputs: dict[str, Mapping[str, str]] = {
+            step_id: task.outputs for step_id, task in tasks.items() if task.outputs
+        }
         self.live: dict[str, AttemptRecord] = {}
         self._live_by_step: dict[str, str] = {}
         self._follower = follower

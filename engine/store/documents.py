@@ -59,6 +59,17 @@ def list_document(rows: Iterable[Mapping[str, Any]], cursor: str | None) -> dict
     return {"runs": [{name: row[name] for name in kept} for row in rows], "next": cursor}
 
 
+EMPTY_STATUS: dict[str, Any] = {
+    "runs": {},
+    "tasks": {},
+    "patches": {},
+    "oldest_review_at": None,
+    "owners": [],
+    "daemon": {"running": False, "pid": None, "slots": None},
+}
+"""How things stand where nothing has run yet."""
+
+
 def status_document(database: "Database") -> dict[str, Any]:
     """Counts by entity and state, and who is at work."""
     owners = []
@@ -66,12 +77,10 @@ def status_document(database: "Database") -> dict[str, Any]:
         if owner := owner_of_run(database, run.run_id):
             owners.append({"run_id": run.run_id, "pid": owner.pid, "host": owner.host})
     return {
+        **EMPTY_STATUS,
         "runs": queries.counts_by_state(database, "run"),
         "tasks": queries.counts_by_state(database, "task"),
-        "patches": {},
-        "oldest_review_at": None,
         "owners": owners,
-        "daemon": {"running": False, "pid": None, "slots": None},
     }
 
 

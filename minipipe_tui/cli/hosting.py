@@ -1,18 +1,17 @@
 """Executing a run in this process, for the commands that do: signals, progress while it runs, a report at its end."""
 
 import signal
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
-from typing import Any
 
 from engine.executor.control import Control
 from engine.orchestrator import Orchestrator
 from engine.states.actions import exit_code_of_run
 from engine.store import queries
 from engine.store.documents import run_document
-from minipipe_tui.cli.output import is_terminal, print_json, say, wants_colour
+from minipipe_tui.cli.output import print_json, say
+from minipipe_tui.cli.progress import progress
 from minipipe_tui.cli.report import print_report
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,7 +29,8 @@ def host_run(
     control = Control()
     if cancel:
         control.ask("cancel", operator="cli")
-    with stoppable(control), shown_progress(orchestrator, run_id, quiet=as_json):
+    shown = nullcontext() if as_json else shown_progress(orchestrator, run_id)
+    with stoppable(control), shown:
         run = orchestrator.execute_run(run_id, control=control, variables=variables)
     document = run_document(orchestrator.database, run_id)
     if as_json:
@@ -56,31 +56,13 @@ def stoppable(control: Control) -> Iterator[None]:
 
 
 @contextmanager
-def shown_progress(orchestrator: Orchestrator, run_id: str, *, quiet: bool) -> Iterator[None]:
-    """Tell what happens while it happens: live on a terminal, a line at a time elsewhere."""
-    with _progress(orchestrator, run_id, quiet=quiet) as handle:
-        unsubscribe = orchestrator.journal.bus.subscribe(handle) if handle else None
+def shown_progress(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
+    """Tell what happens while it happens, on stderr: live on a terminal, a line at a time elsewhere."""
+    step_ids = [task.step_id for task in queries.tasks_of(orchestrator.database, run_id)]
+    say(f"run {run_id}")
+    with progress(step_ids, theme=orchestrator.config.ui.theme) as shown:
+        unsubscribe = orchestrator.journal.bus.subscribe(shown.handle)
         try:
             yield
         finally:
-            if unsubscribe:
-                unsubscribe()
-
-
-@contextmanager
-def _progress(orchestrator: Orchestrator, run_id: str, *, quiet: bool) -> Iterator[Any]:
-    if quiet:
-        yield None
-        return
-    say(f"run {run_id}")
-    if is_terminal(sys.stderr) and wants_colour(sys.stderr):
-        # Rich is loaded here and not before: nothing else in a headless run needs it.
-        from minipipe_tui.cli.live import LiveProgress
-
-        step_ids = [task.step_id for task in queries.tasks_of(orchestrator.database, run_id)]
-        with LiveProgress(step_ids, theme=orchestrator.config.ui.theme) as live:
-            yield live.handle
-    else:
-        from minipipe_tui.cli.progress import PlainProgress
-
-        yield PlainProgress(sys.stderr).handle
+            unsubscribe()

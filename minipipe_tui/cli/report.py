@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.clock import seconds_between
 from minipipe_tui.cli.inert import inert_line
-from minipipe_tui.cli.output import duration, print_lines, wants_colour
+from minipipe_tui.cli.output import duration, print_lines, shows_unicode
 from minipipe_tui.cli.table import Cell, print_table
 from minipipe_tui.cli.theme import load_theme
 
@@ -23,7 +23,7 @@ def print_report(document: Document, *, theme: str | None = None) -> None:
 
 def heading(document: Document) -> str:
     """The run in one line: id, plan, state, how long, why."""
-    took = _took(document)
+    took = run_took(document)
     parts = [
         document["run_id"],
         document["plan_name"] or document["plan_id"],
@@ -33,7 +33,8 @@ def heading(document: Document) -> str:
     return inert_line("  ".join(part for part in parts if part))
 
 
-def _took(document: Document) -> str:
+def run_took(document: Document) -> str:
+    """How long an ended run took; nothing for one that has not ended."""
     if not (document["started_at"] and document["ended_at"]):
         return ""
     return duration(seconds_between(document["started_at"], document["ended_at"]))
@@ -41,9 +42,14 @@ def _took(document: Document) -> str:
 
 def print_steps(tasks: Iterable[Document], *, theme: str | None = None) -> None:
     """A row for each step: what became of it, how often it was tried, how long it took, and why."""
-    chosen = load_theme(theme)
-    rows = [_row(task, chosen.cell(task["state"], sys.stdout)) for task in tasks]
+    rows = [_row(task, state_cell(task["state"], theme=theme)) for task in tasks]
     print_table(("STEP", "STATE", "TRIES", "TIME", "WHY"), rows, right=("TRIES", "TIME"))
+
+
+def state_cell(state: str, *, theme: str | None = None) -> Cell:
+    """A state as symbol and word, in its colour."""
+    mark = load_theme(theme).mark(state)
+    return f"{mark.text(unicode=shows_unicode(sys.stdout))} {state}", mark.style
 
 
 def _row(task: Document, state: Cell) -> tuple[Cell, ...]:

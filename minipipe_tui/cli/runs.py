@@ -1,0 +1,62 @@
+"""`minipipe runs`: the runs of this repository, newest first."""
+
+import argparse
+
+from engine.states import RunStateMachine
+from engine.store import queries
+from engine.store.documents import list_document
+from minipipe_tui.cli.opening import opened_store
+from minipipe_tui.cli.output import print_json, print_lines, say
+from minipipe_tui.cli.parser import CommandParser
+from minipipe_tui.cli.report import run_took, state_cell
+from minipipe_tui.cli.table import print_table
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.describe(
+        "List runs, newest first.",
+        examples=("minipipe runs --state failed", "minipipe runs --plan build --limit 5 --json"),
+    )
+    parser.add_argument("--state", metavar="STATE", choices=RunStateMachine.states(), help=", ".join(RunStateMachine.states()))
+    parser.add_argument("--plan", metavar="PLAN_ID", help="only runs of this plan")
+    parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many (20)")
+    parser.add_argument("--after", metavar="RUN", help="go on after this run: `next` of the page before")
+    parser.add_argument("--ids", action="store_true", help="nothing but the ids")
+    parser.add_json_option()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with opened_store(missing_ok=True) as (_, database):
+        rows, cursor = ([], None) if database is None else queries.list_runs(
+            database, state=arguments.state, plan_id=arguments.plan, limit=max(1, arguments.limit), after=arguments.after
+        )
+    document = list_document(rows, cursor)
+    if arguments.json:
+        print_json(document)
+    elif arguments.ids:
+        print_lines(row["run_id"] for row in rows)
+    elif not rows:
+        say("no runs here yet; `minipipe run PLAN` starts one")
+    else:
+        _print(document["runs"], cursor)
+    return 0
+
+
+def _print(rows: list[dict[str, str]], cursor: str | None) -> None:
+    print_table(
+        ("RUN", "PLAN", "STATE", "CREATED", "TIME", "WHY"),
+        [
+            (
+                row["run_id"],
+                row["plan_name"] or row["plan_id"],
+                state_cell(row["state"]),
+                row["created_at"][:19].replace("T", " "),
+                run_took(row),
+                row["reason"] or "",
+            )
+            for row in rows
+        ],
+        right=("TIME",),
+    )
+    if cursor:
+        say(f"more: minipipe runs --after {cursor}")

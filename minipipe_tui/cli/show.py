@@ -1,0 +1,28 @@
+"""`minipipe show RUN`: one run with its steps and attempts."""
+
+import argparse
+
+from engine.store.documents import run_document
+from minipipe_tui.cli.opening import add_run_argument, opened_run
+from minipipe_tui.cli.output import print_json
+from minipipe_tui.cli.parser import CommandParser
+from minipipe_tui.cli.report import print_report
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.describe(
+        "Show a run: the state of every step, how often it was tried, how long it took, and what it waits for.",
+        examples=("minipipe show last", "minipipe show run_01J8 --json"),
+    )
+    add_run_argument(parser)
+    parser.add_json_option()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with opened_run(arguments.run_id) as (_, database, run_id):
+        document = run_document(database, run_id)
+    if arguments.json:
+        print_json(document)
+    else:
+        print_report(document)
+    return 0
