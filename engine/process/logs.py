@@ -70,6 +70,12 @@ def open_log(path: Path) -> int:
         return os.open(path, flags, 0o600)
 
 
+def append_log(path: Path, text: str) -> None:
+    """Write to a log as a step would."""
+    with os.fdopen(open_log(path), "ab") as log:
+        log.write(text.encode("utf-8", "replace"))
+
+
 def rewrite(path: Path, *, head: int, tail: int, cut: int) -> None:
     """Replace a file, at once, by its head, a line that says how much was cut, and its tail."""
     fresh = path.with_name(f"{path.name}.cut")
