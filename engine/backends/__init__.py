@@ -1,1 +1,1 @@
-"""What executes attempts. One contract (`contract.py`), several ways: local processes, a dry run, a script."""
+"""What executes attempts. One contract (`contract.py`) and its ways: local processes, a dry run, a script."""

@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from engine.process.facts import ProcessFacts as ProcessFacts
+
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
@@ -43,23 +45,13 @@ class EndedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """How an attempt ended. `exit_code` is negative for the signal that killed it, None if it never started."""
+    """How an attempt ended. `exit_code` is negative for the signal that killed it, None if there is none."""
 
     attempt_id: str
     ended_by: EndedBy
     exit_code: int | None
     duration_seconds: float
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessFacts:
-    """What finds a process again after we died: its pid alone may have been given to somebody else."""
-
-    pid: int
-    started: int
-    """Clock ticks since boot, from the kernel."""
-    boot_id: str
 
 
 class Backend(Protocol):
@@ -69,13 +61,13 @@ class Backend(Protocol):
         """How many more attempts may be started now."""
 
     def start(self, order: WorkOrder) -> None:
-        """Begin an attempt. Never raises for the step's own fault: what fails to start ends at the next wait."""
+        """Begin an attempt. Never raises for the step's own fault: a failed start ends at the next wait."""
 
     def wait(self, timeout: float | None) -> list[AttemptEnd]:
-        """Block until an attempt ended, a watched descriptor is readable or the time is over; then all ends so far."""
+        """Block until an attempt ended, a watched descriptor is readable or time is over; all ends so far."""
 
     def abort(self, attempt_id: str, *, now: bool = False) -> None:
-        """Ask an attempt to stop (`now`: kill it); its end comes from a later wait. Unknown ids are ignored."""
+        """Ask an attempt to stop (`now`: kill it); its end comes from a later wait. Ignores unknown ids."""
 
     def watch(self, descriptor: int) -> None:
         """Let `wait` return early when this descriptor becomes readable; reading it is the caller's."""
