@@ -15,7 +15,7 @@ _STATE_WIDTH = 10
 _TIME_WIDTH = 8
 _WIDEST_ID = 40
 _AROUND_ROWS = 6
-"""Header, what did not fit, footer, two empty lines, and the line that the cursor rests on."""
+"""Header, reason, what did not fit, an empty line, footer, and the line that the cursor rests on."""
 _COUNTED = ("failed", "running", "validating", "retrying", "canceled", "skipped", "waiting")
 
 
@@ -46,7 +46,7 @@ class Frame:
         rows = self._board.visible(max(1, height - _AROUND_ROWS))
         id_width = max((cell_width(inert_line(row.step_id)) for row in rows), default=0)
         id_width = min(id_width, _WIDEST_ID, width // 2)
-        lines = [self._header(now), Text(), *(self._row(row, id_width, now) for row in rows)]
+        lines = [self._header(now), self._reason(), *(self._row(row, id_width, now) for row in rows)]
         lines += self._more(rows)
         if not self._board.is_over:
             lines += [Text(), self._footer()]
@@ -68,7 +68,11 @@ class Frame:
         for state in _COUNTED:
             if board.counts.get(state):
                 line.append(", ").append(f"{board.counts[state]} {state}", look.style(state))
-        return line.append(f"  {inert_line(board.reason)}", look.hint)
+        return line
+
+    def _reason(self) -> Text:
+        """Why the run is in its state; an empty line in most of them."""
+        return Text(f"  {inert_line(self._board.reason)}", self._look.hint)
 
     def _row(self, row: Row, id_width: int, now: float) -> Text:
         look = self._look

@@ -1,8 +1,8 @@
 """What a person sees while `minipipe run` works: a live picture on a terminal, plain lines anywhere else.
 
 `handle` takes events on any thread and returns at once. The live picture is drawn by a thread of its own, at
-most eight times a second and only when something changed or a clock on it must tick; a terminal that goes away
-ends the drawing, never the run. Rich is loaded when a live picture is made.
+most eight times a second and only when something changed or a clock on it must tick; a terminal that goes
+away ends the drawing, never the run. Rich is loaded when a live picture is made.
 """
 
 import os

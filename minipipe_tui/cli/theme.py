@@ -65,21 +65,28 @@ def load_theme(name: str | None = None) -> Theme:
     return _theme(_document(name or os.environ.get("MINIPIPE_THEME") or DEFAULT))
 
 
-@cache
 def paint(text: str, style: str) -> str:
     """The text in a style, for a terminal."""
-    if not style:
-        return text
-    return f"\x1b[{';'.join(_CODES[word] for word in style.split() if word in _CODES)}m{text}\x1b[0m"
+    return f"\x1b[{_code(style)}m{text}\x1b[0m" if style else text
 
 
-def _document(name: str) -> dict[str, Any]:
+@cache
+def _code(style: str) -> str:
+    return ";".join(_CODES[word] for word in style.split() if word in _CODES)
+
+
+def _document(name: str, *, above: tuple[str, ...] = ()) -> dict[str, Any]:
     """A theme's file, with what it extends merged below it."""
     file = data_folder("themes") / f"{name}.toml"
     if not _NAME.fullmatch(name) or not file.is_file():
         raise ConfigError(f"there is no theme {name!r}", hint=f"choose one of {', '.join(theme_names())}")
-    document = tomllib.loads(file.read_text(encoding="utf-8"))
-    below = _document(document["extends"]) if "extends" in document else {}
+    if name in above:
+        raise ConfigError(f"theme {name} extends itself")
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # broken TOML, or not UTF-8
+        raise ConfigError(f"{file}: {error}") from error
+    below = _document(str(document["extends"]), above=(*above, name)) if "extends" in document else {}
     return {**below, **document, **{part: _merged(below, document, part) for part in ("states", "styles")}}
 
 
@@ -95,6 +102,8 @@ def _over(lower: Any, upper: Any) -> Any:
 
 
 def _theme(document: Mapping[str, Any]) -> Theme:
+    if "name" not in document:
+        raise ConfigError("a theme has no name", hint='its first line should be: name = "…"')
     name = document["name"]
     states = {state: _mark(name, state, fields) for state, fields in document["states"].items()}
     styles = {part: _checked(name, part, style) for part, style in document["styles"].items()}
@@ -102,6 +111,9 @@ def _theme(document: Mapping[str, Any]) -> Theme:
 
 
 def _mark(theme: str, state: str, fields: Mapping[str, str]) -> Mark:
+    unknown = sorted(set(fields) - set(Mark._fields))
+    if unknown:
+        raise ConfigError(f"theme {theme}: {state} has the unknown key {unknown[0]!r}")
     mark = Mark(**fields)
     _checked(theme, state, mark.style)
     return mark
