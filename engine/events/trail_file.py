@@ -84,7 +84,9 @@ def _last_good_in(data: bytes, *, whole: bool) -> tuple[int, Event] | None:
     end = data.rfind(b"\n") + 1
     while end > 0:
         start = data.rfind(b"\n", 0, end - 1) + 1
-        event = from_line(data[start:end]) if start > 0 or whole else None
+        # Our lines begin so; the look spares parsing page after page of something else.
+        is_ours = data.startswith(b'{"', start) and (start > 0 or whole)
+        event = from_line(data[start:end]) if is_ours else None
         if event is not None and event.seq > 0:
             return end, event
         end = start

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -105,7 +106,8 @@ def test_too_much_metadata_is_replaced_by_a_note(make_event: MakeEvent) -> None:
 @given(st.sampled_from(["x", "\U0001f600", "\ud800", '"', "\x00", "\x7f"]))
 def test_no_text_makes_a_line_longer_than_the_cap(character: str) -> None:
     huge = character * 40_000
-    line = to_line(Event(*[huge] * 12, {"also": huge}, 2**63))
+    facts: dict[str, Any] = {**dict.fromkeys(KEYS, huge), "metadata": {"also": huge}, "seq": 2**63}
+    line = to_line(Event(**facts))
     event = from_line(line)
     assert len(line) <= MAX_LINE_BYTES
     assert event is not None
