@@ -28,7 +28,9 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 _lock = threading.Lock()
-_last = 0
+_last_millisecond = 0
+_last_tail = 0
+_head = ""
 
 
 def new_id(kind: str) -> str:
@@ -43,15 +45,18 @@ def is_safe_name(text: str) -> bool:
 
 def _ulid() -> str:
     """48 bits of milliseconds and 80 random bits in Crockford's base 32."""
-    global _last
-    fresh = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
+    global _last_millisecond, _last_tail, _head
+    millisecond = time.time_ns() // 1_000_000
     with _lock:
-        # Same millisecond, or a clock set back: go on counting, so that order is kept.
-        if fresh >> 80 <= _last >> 80:
-            fresh = _last + 1
-        _last = fresh
-    pairs = []
-    for _ in range(13):
-        pairs.append(_PAIRS[fresh & 0x3FF])
-        fresh >>= 10
-    return "".join(reversed(pairs))
+        if millisecond > _last_millisecond:
+            _last_millisecond, _head = millisecond, _encode(millisecond, 5)
+            # The top bit is left free, so that counting on from here never overflows.
+            _last_tail = int.from_bytes(os.urandom(10)) >> 1
+        else:
+            # Same millisecond, or a clock set back: go on counting, so that order is kept.
+            _last_tail += 1
+        return _head + _encode(_last_tail, 8)
+
+
+def _encode(number: int, pairs: int) -> str:
+    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in range(10 * (pairs - 1), -1, -10)])

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from engine.backends.contract import AttemptEnd, EndedBy, ProcessFacts, ScriptedEnd, WorkOrder
 from engine.errors import ConfigError
 from engine.process.logs import append_log
-from engine.process.masking import mask_text
+from engine.masking import mask_text
 
 _SUCCESS = ScriptedEnd()
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from engine.clock import monotonic
-from engine.process.masking import StreamMasker
+from engine.masking import StreamMasker
 
 _READ_BYTES = 65536
 _DRAIN_SECONDS = 1.0

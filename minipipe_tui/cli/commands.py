@@ -21,8 +21,24 @@ class Command:
         self.module = module or f"minipipe_tui.cli.{name}"
 
 
+_ACTING = "minipipe_tui.cli.acting"
+
 _ROWS = (
+    Command("run", "run", "run a plan, here and now"),
+    Command("resume", "run", "go on with a run that is pending, paused or was killed"),
+    Command("pause", "run", "let running steps finish and start nothing more", module=_ACTING),
+    Command("cancel", "run", "end a run; its finally steps still run", module=_ACTING),
+    Command("retry", "run", "run an ended run again, without what succeeded", module=_ACTING),
+    Command("demo", "run", "see it work: a small repository and a plan that shows the ideas"),
+    Command("runs", "look", "the runs of this repository, newest first"),
+    Command("show", "look", "one run: its steps, attempts and what it waits for"),
+    Command("status", "look", "how many of everything are in which state"),
+    Command("events", "look", "what happened, as JSON Lines; --follow goes on"),
+    Command("logs", "look", "what a step printed; --follow goes on"),
     Command("states", "look", "every entity's states, and where it may go from each"),
+    Command("plan", "plans", "validate, schema, graph, explain, new"),
+    Command("db", "upkeep", "check, backup, migrate, rebuild-audit"),
+    Command("doctor", "upkeep", "is everything here that minipipe needs?"),
     Command("completion", "upkeep", "a completion script for bash, zsh or fish"),
 )
 

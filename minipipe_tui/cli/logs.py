@@ -73,7 +73,7 @@ def _print_whole(attempt: AttemptRecord, arguments: argparse.Namespace) -> None:
         sys.stdout.buffer.write(content)
     else:
         stream = InertStream()
-        sys.stdout.write(stream.feed(content) + stream.flush())
+        sys.stdout.write(stream.feed(content) + stream.close())
 
 
 def _read(path: Path) -> bytes:

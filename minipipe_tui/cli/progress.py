@@ -38,11 +38,13 @@ _WORTH_TELLING = frozenset(
 )
 
 
-def progress(step_ids: Iterable[str], stream: TextIO | None = None) -> "LiveProgress | PlainProgress":
+def progress(
+    step_ids: Iterable[str], stream: TextIO | None = None, *, theme: str | None = None
+) -> "LiveProgress | PlainProgress":
     """The progress that suits where it goes: by default, stderr."""
     stream = sys.stderr if stream is None else stream
     if is_terminal(stream) and os.environ.get("TERM", "dumb") not in ("dumb", ""):
-        return LiveProgress(step_ids)
+        return LiveProgress(step_ids, theme=load_theme(theme))
     return PlainProgress(stream)
 
 
