@@ -42,6 +42,8 @@ def write_run(
         settings=settings.as_dict(),
         orchestration_mode=settings.orchestration_mode,
         mode=settings.mode,
+        target=None,
+        priority=0,
         retry_of=retry_of.run_id if retry_of else None,
         created_at=clock.utc_now(),
     )

@@ -8,7 +8,6 @@ Every row is changed under its version, so two writers can never overwrite each 
 and its whole group is undone.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -89,12 +88,8 @@ class Journal:
     ) -> R:
         """Change an entity's state and answer the record as it is then. The only place where a state is written."""
         self._check(record, to_state)
-        moved = dataclasses.replace(
-            record,
-            state=str(to_state),
-            version=record.version + 1,
-            reason=self._mask(reason),
-            **self._mask(columns),
+        moved = record._replace(
+            state=str(to_state), version=record.version + 1, reason=self._mask(reason), **self._mask(columns)
         )
         draft = self._draft(
             event_type_for(record.ENTITY, record.state, to_state),
@@ -111,7 +106,7 @@ class Journal:
 
     def amend(self, record: R, **columns: Any) -> R:
         """Change facts about an entity that are not its state: no transition, no event."""
-        amended = dataclasses.replace(record, version=record.version + 1, **self._mask(columns))
+        amended = record._replace(version=record.version + 1, **self._mask(columns))
         with self.group():
             self._open_batch.change(amended)
         return amended

@@ -46,7 +46,7 @@ def create_runs_and_journal(database: SqliteDatabase) -> None:
         "CREATE INDEX workstreams_of_run ON workstreams (run_id)",
         """CREATE TABLE commands (
             seq INTEGER PRIMARY KEY NOT NULL, command_id TEXT NOT NULL UNIQUE, run_id TEXT NOT NULL,
-            verb TEXT NOT NULL, arguments TEXT NOT NULL, operator TEXT, created_at TEXT NOT NULL,
+            verb TEXT NOT NULL, created_at TEXT NOT NULL, arguments TEXT NOT NULL, operator TEXT,
             state TEXT NOT NULL, acted_at TEXT, message TEXT)""",
         "CREATE INDEX pending_commands ON commands (run_id) WHERE state = 'pending'",
         """CREATE TABLE state_transitions (

@@ -5,32 +5,33 @@ are the columns of the table, in its order; JSON columns are held as Python valu
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from engine.states import AttemptState, RunState, TaskState, WorkstreamState
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    ENTITY: ClassVar[str] = "run"
+
+class RunRecord(NamedTuple):
+    ENTITY = "run"
 
     run_id: str
+    project_id: str | None
     plan_id: str
     plan_name: str
+    plan_path: str | None
     plan_text: str
     plan_digest: str
     workspace: str
+    variables: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    orchestration_mode: str
+    mode: str
+    target: str | None
+    priority: int
+    retry_of: str | None
     created_at: str
-    project_id: str | None = None
-    plan_path: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    orchestration_mode: str = "parallel"
-    mode: str = "production"
-    target: str | None = None
-    priority: int = 0
-    retry_of: str | None = None
     state: str = RunState.PENDING
     version: int = 1
     reason: str | None = None
@@ -45,9 +46,8 @@ class RunRecord:
         return self.run_id
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
-    ENTITY: ClassVar[str] = "task"
+class TaskRecord(NamedTuple):
+    ENTITY = "task"
 
     task_id: str
     run_id: str
@@ -68,16 +68,15 @@ class TaskRecord:
     retry_at: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = NOTHING
 
     @property
     def id(self) -> str:
         return self.task_id
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
-    ENTITY: ClassVar[str] = "attempt"
+class AttemptRecord(NamedTuple):
+    ENTITY = "attempt"
 
     attempt_id: str
     run_id: str
@@ -107,9 +106,8 @@ class AttemptRecord:
         return self.attempt_id
 
 
-@dataclass(frozen=True, slots=True)
-class WorkstreamRecord:
-    ENTITY: ClassVar[str] = "workstream"
+class WorkstreamRecord(NamedTuple):
+    ENTITY = "workstream"
 
     workstream_id: str
     run_id: str
@@ -126,15 +124,14 @@ class WorkstreamRecord:
         return self.workstream_id
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRecord:
+class CommandRecord(NamedTuple):
     """What somebody asked of a run: a decision that its owner acts on."""
 
     command_id: str
     run_id: str
     verb: str
     created_at: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = NOTHING
     operator: str | None = None
     state: str = "pending"
     acted_at: str | None = None
