@@ -75,5 +75,10 @@ def test_progress_loads_rich_only_for_a_live_picture() -> None:
     assert heavy(modules_after(live)) == {"rich"}
 
 
+def test_a_table_in_a_pipe_reads_no_theme() -> None:
+    modules = modules_after("from minipipe_tui.cli.table import state_cell\nstate_cell('failed')")
+    assert not modules & {"tomllib", "minipipe_tui.cli.theme"}
+
+
 def test_the_watch_itself_notices() -> None:
     assert heavy(modules_after("import rich.text")) == {"rich"}

@@ -84,7 +84,7 @@ class Frame:
 
     def _row(self, row: Row, id_width: int, now: float) -> Text:
         look = self._look
-        step_id = cut(inert_line(row.step_id), id_width)
+        step_id = cut(inert_line(row.step_id), id_width, mark="…" if look.unicode else "~")
         seconds = row.seconds(now)
         took = "" if seconds is None else duration(seconds, exact=row.ended is not None)
         notes = [f"attempt {row.number}"] if row.number > 1 or row.state == "retrying" else []
