@@ -3,6 +3,7 @@
 The only module of the command line that imports Rich at its top; `progress.py` loads it when it draws.
 """
 
+from rich.console import Console
 from rich.text import Text
 
 from minipipe_tui.cli.board import Board, Row
@@ -17,6 +18,13 @@ _WIDEST_ID = 40
 _AROUND_ROWS = 6
 """Header, reason, what did not fit, an empty line, footer, and the line that the cursor rests on."""
 _COUNTED = ("failed", "running", "validating", "retrying", "canceled", "skipped", "waiting")
+
+
+class Screen(Console):
+    """A console that falls silent when its reader goes away, where Rich's own would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 class Look:
@@ -76,7 +84,7 @@ class Frame:
 
     def _row(self, row: Row, id_width: int, now: float) -> Text:
         look = self._look
-        step_id = cut(inert_line(row.step_id), id_width)
+        step_id = cut(inert_line(row.step_id), id_width, mark="…" if look.unicode else "~")
         seconds = row.seconds(now)
         took = "" if seconds is None else duration(seconds, exact=row.ended is not None)
         notes = [f"attempt {row.number}"] if row.number > 1 or row.state == "retrying" else []

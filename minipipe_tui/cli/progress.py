@@ -54,13 +54,12 @@ class LiveProgress:
     def __init__(
         self, step_ids: Iterable[str], *, theme: Theme | None = None, console: "Console | None" = None
     ) -> None:
-        from rich.console import Console
         from rich.live import Live
 
         from minipipe_tui.cli import frame
 
         self._board = Board(step_ids)
-        self._console = console or Console(stderr=True, markup=False, highlight=False, emoji=False)
+        self._console = console or frame.Screen(stderr=True)
         look = frame.Look(theme or load_theme(), unicode=self._console.encoding.startswith("utf"))
         self._frame = frame.Frame(self._board, look)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
@@ -78,7 +77,8 @@ class LiveProgress:
         self._changed.set()
 
     def __enter__(self) -> Self:
-        self._live.start()
+        with suppress(OSError, ValueError):
+            self._live.start()
         self._changed.set()
         self._thread.start()
         return self

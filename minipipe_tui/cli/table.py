@@ -1,6 +1,6 @@
 """Tables for listings, without any library: aligned columns, inert cells.
 
-A cell is text, or a pair of text and style (see `theme.py`). On a terminal the widest columns are cut until a
+A cell is text, or a pair of text and style (`style.py`). On a terminal the widest columns are cut until a
 row fits; in a pipe nothing is cut and nothing is coloured.
 """
 
@@ -10,7 +10,7 @@ from unicodedata import combining, east_asian_width
 
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import is_terminal, print_lines, shows_unicode, terminal_width, wants_colour
-from minipipe_tui.cli.theme import paint
+from minipipe_tui.cli.style import paint
 
 Cell = str | tuple[str, str]
 
@@ -50,11 +50,20 @@ def cell_width(text: str) -> int:
     return sum(_char_width(char) for char in text)
 
 
-def cut(text: str, width: int) -> str:
-    """The text in at most so many columns, with a mark where something is missing."""
+def state_cell(state: str) -> Cell:
+    """A state as people see it, with symbol and style; in a pipe the bare word."""
+    if not is_terminal(sys.stdout):
+        return state
+    from minipipe_tui.cli.theme import load_theme
+
+    mark = load_theme().mark(state)
+    return f"{mark.text(unicode=shows_unicode(sys.stdout))} {state}", mark.style
+
+
+def cut(text: str, width: int, *, mark: str = "…") -> str:
+    """The text in at most so many columns, with a mark (one column) where something is missing."""
     if cell_width(text) <= width:
         return text
-    mark = "…" if shows_unicode(sys.stdout) else "~"
     room = width - 1
     for place, char in enumerate(text):
         room -= _char_width(char)
@@ -87,7 +96,7 @@ def _line(
 ) -> str:
     cells = []
     for (text, style), width, right in zip(row, widths, on_right, strict=True):
-        text = cut(text, width)
+        text = cut(text, width, mark="…" if shows_unicode(sys.stdout) else "~")
         padding = " " * (width - cell_width(text))
         shown = paint(text, style) if colour else text
         cells.append(padding + shown if right else shown + padding)

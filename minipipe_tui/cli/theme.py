@@ -1,8 +1,7 @@
 """How states look: a symbol, a word and a style for each, read from `themes/*.toml`.
 
 The word is always shown; symbol and colour only help. A theme may extend another and change what it wants to.
-`$MINIPIPE_THEME` names the one in use. Styles are words that Rich and this module understand: `bold`, `dim`,
-`italic`, `underline`, `reverse`, the sixteen colours of the terminal, and `color(0)` to `color(255)`.
+`$MINIPIPE_THEME` names the one in use. What a style may say is in `style.py`.
 """
 
 import os
@@ -13,18 +12,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from engine.errors import ConfigError
+from minipipe_tui.cli.style import unknown_words
 from minipipe_tui.resources import data_folder
 
 DEFAULT = "dark"
 
-_ATTRIBUTES = {"bold": "1", "dim": "2", "italic": "3", "underline": "4", "reverse": "7"}
-_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
-_CODES = {
-    **_ATTRIBUTES,
-    **{name: str(30 + number) for number, name in enumerate(_COLOURS)},
-    **{f"bright_{name}": str(90 + number) for number, name in enumerate(_COLOURS)},
-    **{f"color({number})": f"38;5;{number}" for number in range(256)},
-}
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -63,16 +55,6 @@ def theme_names() -> list[str]:
 def load_theme(name: str | None = None) -> Theme:
     """A theme by its name, or the one that the environment names."""
     return _theme(_document(name or os.environ.get("MINIPIPE_THEME") or DEFAULT))
-
-
-def paint(text: str, style: str) -> str:
-    """The text in a style, for a terminal."""
-    return f"\x1b[{_code(style)}m{text}\x1b[0m" if style else text
-
-
-@cache
-def _code(style: str) -> str:
-    return ";".join(_CODES[word] for word in style.split() if word in _CODES)
 
 
 def _document(name: str, *, above: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -120,7 +102,7 @@ def _mark(theme: str, state: str, fields: Mapping[str, str]) -> Mark:
 
 
 def _checked(theme: str, part: str, style: str) -> str:
-    unknown = [word for word in style.split() if word not in _CODES]
+    unknown = unknown_words(style)
     if unknown:
         raise ConfigError(
             f"theme {theme}: {part} has the unknown style {unknown[0]!r}",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minipipe_tui.cli.table import Cell, cell_width, cut, print_table, table_lines
+from minipipe_tui.cli.table import Cell, cell_width, cut, print_table, state_cell, table_lines
 
 
 def test_columns_are_aligned_left_or_right() -> None:
@@ -57,3 +57,12 @@ def test_no_line_is_wider_than_asked(rows: list[list[str]], width: int) -> None:
 @given(st.text(), st.integers(1, 30))
 def test_cut_text_fits(text: str, width: int) -> None:
     assert cell_width(cut(text, width)) <= width
+
+
+def test_a_state_is_a_bare_word_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert state_cell("failed") == "failed"
+
+
+def test_a_state_has_symbol_and_style_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert state_cell("failed") == ("✘ failed", "bold red")

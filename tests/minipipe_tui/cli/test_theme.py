@@ -8,7 +8,7 @@ from engine.errors import ConfigError
 from engine.states.tables import MACHINES
 from minipipe_tui.cli import theme as themes
 from minipipe_tui.cli.table import cell_width
-from minipipe_tui.cli.theme import load_theme, paint, theme_names
+from minipipe_tui.cli.theme import load_theme, theme_names
 
 STATES = sorted({state for machine in MACHINES.values() for state in machine.states()})
 
@@ -102,11 +102,6 @@ def test_a_theme_with_a_mistake_says_which(folder: Path, text: str, complaint: s
     (folder / "odd.toml").write_text(text)
     with pytest.raises(ConfigError, match=complaint):
         load_theme("odd")
-
-
-def test_paint_surrounds_text_with_codes() -> None:
-    assert paint("x", "bold color(208)") == "\x1b[1;38;5;208mx\x1b[0m"
-    assert paint("x", "") == "x"
 
 
 @pytest.mark.parametrize("name", theme_names())

@@ -1,0 +1,68 @@
+"""A parser with our manners, also for groups of actions."""
+
+import argparse
+
+import pytest
+
+from engine.errors import UsageError
+from minipipe_tui.cli.parser import CommandParser
+
+
+@pytest.fixture
+def group() -> CommandParser:
+    parser = CommandParser("minipipe plan")
+    parser.describe("Work on plans.", examples=["minipipe plan validate FILE"])
+    validate = parser.add_actions().add_parser("validate", help="say what is wrong")
+    validate.add_argument("plan", metavar="PLAN")
+    validate.add_json_option()
+    validate.set_defaults(run=lambda arguments: 0)
+    return parser
+
+
+def test_an_action_is_chosen_with_its_own_arguments(group: CommandParser) -> None:
+    arguments = group.parse_args(["validate", "a.json", "--json"])
+    assert (arguments.plan, arguments.json, arguments.run(arguments)) == ("a.json", True, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ([], "plan: the following arguments are required: ACTION", "minipipe plan -h"),
+        (["validat"], "plan: argument ACTION: invalid choice: 'validat'", "minipipe plan -h"),
+        (
+            ["validate"],
+            "plan validate: the following arguments are required: PLAN",
+            "minipipe plan validate -h",
+        ),
+        (["validate", "a", "--jso"], "plan: unrecognized arguments: --jso", "minipipe plan -h"),
+    ],
+)
+def test_wrong_usage_names_the_action_and_its_help(
+    group: CommandParser, words: list[str], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        group.parse_args(words)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint == hint
+
+
+def test_help_is_no_wider_than_a_page_and_shows_examples(
+    group: CommandParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    group.describe("word " * 60, examples=["minipipe plan validate FILE"])
+    text = group.format_help()
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.endswith("examples:\n  minipipe plan validate FILE\n")
+    assert "  validate  " in text
+
+
+def test_a_narrow_terminal_gets_narrow_help(group: CommandParser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    parser = CommandParser("minipipe x")
+    parser.add_argument("--option", help="a text that is quite a bit longer than forty columns")
+    assert max(map(len, parser.format_help().splitlines())) <= 40
+
+
+def test_every_argument_can_be_listed(group: CommandParser) -> None:
+    assert any(isinstance(action, argparse._HelpAction) for action in group.arguments())
