@@ -1,8 +1,8 @@
 """The door: the engine wired together for one folder. What a face or a script uses; it decides nothing.
 
-    with open_engine(Path.cwd()) as orchestrator:
-        run_id = orchestrator.create_run("plans/build.json", variables={"TARGET": "src"})
-        run = orchestrator.execute_run(run_id)
+with open_engine(Path.cwd()) as orchestrator:
+    run_id = orchestrator.create_run("plans/build.json", variables={"TARGET": "src"})
+    run = orchestrator.execute_run(run_id)
 """
 
 import os

@@ -17,7 +17,7 @@ from engine.config.keys import Config
 from engine.errors import ActionRefused, NotFound
 from engine.events import EventBus
 from engine.events.follow import ChangeSignal
-from engine.events.poke import Poker, PokeListener, commands_role
+from engine.events.poke import PokeListener, Poker, commands_role
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control, Verb
 from engine.executor.creation import kept_variables, write_run
@@ -190,9 +190,7 @@ class Orchestrator:
         """Let running attempts finish and start nothing more. False for an unknown id."""
         if self._has_owner(run_id):
             return self._ask_and_check(run_id, "pause", operator)
-        return self._move_unowned(
-            run_id, RunState.PAUSED, "pause", operator, reason="user", pause_reason="user"
-        )
+        return self._move_unowned(run_id, RunState.PAUSED, "pause", operator, reason="user", pause_reason="user")
 
     def resume_run(self, run_id: str, *, operator: str | None = None) -> bool:
         """Let a paused run go on: its owner does, or whoever executes it next. False for an unknown id."""
@@ -251,13 +249,14 @@ class Orchestrator:
             raise ActionRefused(verb, run_id, answer.message or "its owner refused")
         if answer.state == "pending":
             raise ActionRefused(
-                verb, run_id, "its owner has not answered yet", hint=f"minipipe show {run_id} says what became of it"
+                verb,
+                run_id,
+                "its owner has not answered yet",
+                hint=f"minipipe show {run_id} says what became of it",
             )
         return True
 
-    def _move_unowned(
-        self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any
-    ) -> bool:
+    def _move_unowned(self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any) -> bool:
         if queries.find_run(self.database, run_id) is None:
             return False
         with ownership.claim(run_id, self.workspace.run_folder(run_id)):

@@ -4,7 +4,6 @@ Called by the new owner, who holds the run's lock; so it happens once, however m
 not touched. An attempt that the crash interrupted is closed as `orphaned`, and its task is tried again uncharged.
 """
 
-from engine import clock
 from engine.backends.contract import ProcessFacts
 from engine.executor.attempts import Attempts
 from engine.executor.runbook import Runbook
@@ -37,7 +36,7 @@ def close_orphans(book: Runbook, attempts: Attempts, orphans: list[AttemptRecord
             reason=str(Outcome.ORPHANED),
             outcome=str(Outcome.ORPHANED),
             message="minipipe ended while it ran",
-            ended_at=clock.utc_now(),
+            ended_at=book.now(),
         )
     for step_id, task in book.tasks.items():
         if task.state in (TaskState.RUNNING, TaskState.VALIDATING):
@@ -49,6 +48,4 @@ def _try_again(book: Runbook, attempts: Attempts, step_id: str) -> None:
     if decision.retry:
         attempts.put_off(step_id, decision, reason=str(Outcome.ORPHANED))
     else:
-        book.move_task(
-            step_id, TaskState.FAILED, trigger="recovery", reason=decision.reason, ended_at=clock.utc_now()
-        )
+        book.move_task(step_id, TaskState.FAILED, trigger="recovery", reason=decision.reason, ended_at=book.now())

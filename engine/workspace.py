@@ -50,7 +50,8 @@ class Workspace:
                 ignore.write_text("*\n")
         except OSError as error:
             raise EnvironmentUnfit(
-                f"cannot write {self.state_folder}: {error.strerror}", hint="check the owner and mode of the folder"
+                f"cannot write {self.state_folder}: {error.strerror}",
+                hint="check the owner and mode of the folder",
             ) from error
 
 

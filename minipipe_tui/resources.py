@@ -19,6 +19,4 @@ def data_folder(name: str) -> Path:
     # Beside an installed package stands site-packages, whose folders belong to others.
     if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
         return checkout / name
-    raise EnvironmentUnfit(
-        f"the folder {name!r} of this installation is missing", hint="install minipipe again"
-    )
+    raise EnvironmentUnfit(f"the folder {name!r} of this installation is missing", hint="install minipipe again")

@@ -44,9 +44,7 @@ class RunningAttempt:
         self._stray_count = 0
         self._was_asked = False
         self._kill_at = math.inf
-        self._timeout_at = self._started + (
-            math.inf if order.timeout_seconds is None else order.timeout_seconds
-        )
+        self._timeout_at = self._started + (math.inf if order.timeout_seconds is None else order.timeout_seconds)
         self.due = self._next_due(self._started)
         """When the attempt must be tended next, by the monotonic clock."""
 

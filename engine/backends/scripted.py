@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from engine.backends.contract import AttemptEnd, EndedBy, ProcessFacts, ScriptedEnd, WorkOrder
 from engine.errors import ConfigError
-from engine.process.logs import append_log
 from engine.masking import mask_text
+from engine.process.logs import append_log
 
 _SUCCESS = ScriptedEnd()
 

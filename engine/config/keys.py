@@ -106,9 +106,7 @@ class DaemonSettings(NamedTuple):
     poll_interval_seconds: Annotated[float, _seconds("how often to look for unannounced work", low=0.1)] = 5.0
     auto_cleanup_completed_runs: Annotated[bool, Limits("clear the disk after a completed run")] = False
     log_dir: Annotated[str, _own("where the daemon's logs go; empty is in .minipipe")] = ""
-    minipipe_command: Annotated[
-        tuple[str, ...], _own("what starts a run; empty is this program", is_command=True)
-    ] = ()
+    minipipe_command: Annotated[tuple[str, ...], _own("what starts a run; empty is this program", is_command=True)] = ()
 
 
 class AuditSettings(NamedTuple):
@@ -121,9 +119,7 @@ class AuditSettings(NamedTuple):
 class FollowSettings(NamedTuple):
     """How other processes' changes are noticed."""
 
-    poll_interval_seconds: Annotated[
-        float, _seconds("how often to look for unannounced changes", low=0.1)
-    ] = 5.0
+    poll_interval_seconds: Annotated[float, _seconds("how often to look for unannounced changes", low=0.1)] = 5.0
 
 
 class DbSettings(NamedTuple):

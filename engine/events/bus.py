@@ -81,9 +81,7 @@ class EventBus:
             self._remove(subscription)
         # Text, not the exception: its traceback would keep the listener's world alive.
         text = f"{type(error).__name__}: {error}"
-        self.failures.append(
-            ListenerFailure(_name_of(subscription.listener), event.event_type, text, dropped)
-        )
+        self.failures.append(ListenerFailure(_name_of(subscription.listener), event.event_type, text, dropped))
 
     def _remove(self, subscription: _Subscription) -> None:
         with self._lock:

@@ -147,9 +147,7 @@ def _names() -> dict[tuple[str, str | None, str], str]:
     moves: set[tuple[str, str | None, str]] = {("run", "running", "running")}
     for entity, machine in MACHINES.items():
         moves.update((entity, None, state) for state in machine.states())
-        moves.update(
-            (entity, source, to.value) for source in machine.states() for to in machine.allowed(source)
-        )
+        moves.update((entity, source, to.value) for source in machine.states() for to in machine.allowed(source))
     return {move: _name(*move) for move in moves}
 
 

@@ -51,7 +51,9 @@ class Attempts:
         step = self._book.script.steps[step_id]
         try:
             if not self._is_wanted(step):
-                self._book.move_task(step_id, TaskState.SKIPPED, trigger="when", reason="condition", ended_at=clock.utc_now())
+                self._book.move_task(
+                    step_id, TaskState.SKIPPED, trigger="when", reason="condition", ended_at=self._book.now()
+                )
                 return Result.SKIPPED
             invocation = self._resolve(step)
         except UserError as error:
@@ -76,14 +78,15 @@ class Attempts:
             trigger="resolve",
             reason=Outcome.NO_TOOL,
             metadata={"message": message},
-            ended_at=clock.utc_now(),
+            ended_at=self._book.now(),
         )
         return Result.FAILED
 
     def _order(self, step: Step, invocation: Invocation) -> WorkOrder:
-        book, settings = self._book, self._book.script.settings
+        book, settings, root = self._book, self._book.script.settings, self._book.script.workspace.root
         number = book.tasks[step.id].attempt_count + 1
-        attempt = self._record(step, number)
+        log_path = self._logs / f"{step.id}.{number}.log"
+        attempt = self._record(step, number, str(log_path))
         book.begin_attempt(attempt)
         book.move_task(
             step.id,
@@ -101,7 +104,7 @@ class Attempts:
             step_id=step.id,
             number=number,
             argv=invocation.argv,
-            cwd=book.script.workspace.root / invocation.cwd,
+            cwd=root if invocation.cwd == "." else root / invocation.cwd,
             env={
                 **self._environment,
                 **invocation.env,
@@ -111,7 +114,7 @@ class Attempts:
                 "MINIPIPE_ATTEMPT_ID": attempt.attempt_id,
                 "MINIPIPE_OUTPUT": str(values_path),
             },
-            log_path=Path(attempt.log_path),
+            log_path=log_path,
             log_cap_bytes=settings.log_cap_bytes,
             timeout_seconds=step.timeout_seconds if step.timeout_seconds is not None else settings.timeout_seconds,
             grace_seconds=settings.grace_seconds,
@@ -119,7 +122,7 @@ class Attempts:
             output_path=values_path,
         )
 
-    def _record(self, step: Step, number: int) -> AttemptRecord:
+    def _record(self, step: Step, number: int, log_path: str) -> AttemptRecord:
         return AttemptRecord(
             attempt_id=new_id("attempt"),
             run_id=self._book.run.run_id,
@@ -127,8 +130,8 @@ class Attempts:
             step_id=step.id,
             number=number,
             tool_id="shell" if step.shell is not None else "command",
-            log_path=str(self._logs / f"{step.id}.{number}.log"),
-            started_at=clock.utc_now(),
+            log_path=log_path,
+            started_at=self._book.now(),
         )
 
     # -- settling --------------------------------------------------------------------------------------
@@ -147,7 +150,7 @@ class Attempts:
             exit_code=end.exit_code,
             message=finding.message or None,
             duration_seconds=round(end.duration_seconds, 6),
-            ended_at=clock.utc_now(),
+            ended_at=self._book.now(),
         )
         return step.id, self._settle_task(step, finding, end.duration_seconds)
 
@@ -171,7 +174,7 @@ class Attempts:
                 trigger="evidence",
                 metadata=metadata,
                 outputs=finding.values,
-                ended_at=clock.utc_now(),
+                ended_at=self._book.now(),
             )
             return Result.SUCCEEDED
         if finding.outcome is Outcome.CANCELED:
@@ -187,7 +190,7 @@ class Attempts:
 
     def _end_task(self, step_id: str, state: TaskState, reason: str, metadata: Mapping[str, object]) -> Result:
         self._book.move_task(
-            step_id, state, trigger="exit", reason=reason, metadata=metadata, ended_at=clock.utc_now()
+            step_id, state, trigger="exit", reason=reason, metadata=metadata, ended_at=self._book.now()
         )
         return Result.CANCELED if state is TaskState.CANCELED else Result.FAILED
 
@@ -205,7 +208,12 @@ class Attempts:
         )
 
     def put_off(
-        self, step_id: str, decision: RetryDecision, *, reason: str, metadata: Mapping[str, object] | None = None
+        self,
+        step_id: str,
+        decision: RetryDecision,
+        *,
+        reason: str,
+        metadata: Mapping[str, object] | None = None,
     ) -> None:
         """Write down that a task will be tried again, and when."""
         task = self._book.tasks[step_id]
@@ -214,7 +222,11 @@ class Attempts:
             TaskState.RETRYING,
             trigger="retry",
             reason=reason,
-            metadata={**(metadata or {}), "delay_seconds": round(decision.delay_seconds, 3), "number": task.attempt_count},
+            metadata={
+                **(metadata or {}),
+                "delay_seconds": round(decision.delay_seconds, 3),
+                "number": task.attempt_count,
+            },
             charged_count=task.charged_count + decision.is_charged,
             orphaned_count=task.orphaned_count + (decision.reason == "orphaned"),
             retry_at=clock.utc_after(decision.delay_seconds),

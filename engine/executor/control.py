@@ -43,6 +43,8 @@ class Control:
 
     def take(self) -> list[Request]:
         """What was asked since the last time."""
+        if not self._requests:
+            return []
         try:
             while os.read(self._readable, 4096):
                 pass

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import clock
 from engine.executor.settings import RunSettings
 from engine.ids import new_id
 from engine.plan.plan import Plan, Step, Values
@@ -45,7 +44,7 @@ def write_run(
         target=None,
         priority=0,
         retry_of=retry_of.run_id if retry_of else None,
-        created_at=clock.utc_now(),
+        created_at=journal.now(),
     )
     with journal.group():
         journal.add(run)
@@ -83,7 +82,7 @@ def _carry(journal: Journal, task: TaskRecord, earlier: TaskRecord) -> None:
         reason="carried",
         metadata={"step_id": task.step_id, "from_task": earlier.task_id},
         outputs=earlier.outputs,
-        ended_at=clock.utc_now(),
+        ended_at=journal.now(),
     )
 
 

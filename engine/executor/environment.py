@@ -27,9 +27,7 @@ INHERITED = (
 )
 
 
-def inherited_environment(
-    allowed: tuple[str, ...] = (), *, outer: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def inherited_environment(allowed: tuple[str, ...] = (), *, outer: Mapping[str, str] | None = None) -> dict[str, str]:
     """What every step of a run gets from the environment that minipipe was started in."""
     outer = os.environ if outer is None else outer
     names = {*INHERITED, *allowed}

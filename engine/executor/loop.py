@@ -74,9 +74,7 @@ class RunLoop:
 
     def _begin(self) -> None:
         """Bring scheduler and records together: what is ready, and which retries still have to wait."""
-        waiting = {
-            step_id: task for step_id, task in self.book.tasks.items() if task.state == TaskState.RETRYING
-        }
+        waiting = {step_id: task for step_id, task in self.book.tasks.items() if task.state == TaskState.RETRYING}
         self.apply(self.scheduler.begin())
         for step_id, task in waiting.items():
             self.scheduler.delay(step_id)
@@ -145,7 +143,10 @@ class RunLoop:
                 facts = self.backend.process_facts(attempt.attempt_id) if attempt.pid is None else None
                 if facts is not None:
                     self.book.amend_attempt(
-                        attempt.attempt_id, pid=facts.pid, process_started=facts.started, boot_id=facts.boot_id
+                        attempt.attempt_id,
+                        pid=facts.pid,
+                        process_started=facts.started,
+                        boot_id=facts.boot_id,
                     )
         self._journal.settle()
         self._has_loose_ends = False
@@ -168,7 +169,7 @@ class RunLoop:
             self.abort(step_id, reason="fail_fast")
 
     def _end_unstarted(self, step_id: str, state: TaskState, reason: str) -> None:
-        self.book.move_task(step_id, state, trigger="scheduler", reason=reason, ended_at=clock.utc_now())
+        self.book.move_task(step_id, state, trigger="scheduler", reason=reason, ended_at=self.book.now())
 
     def abort(self, step_id: str, *, reason: str, now: bool = False) -> None:
         """Stop a task that has begun: end its attempt, or, while it waits for its next one, the task itself."""
@@ -181,7 +182,7 @@ class RunLoop:
 
     def _conclude(self) -> None:
         state, reason = final_state(self.book)
-        self.book.move_run(state, trigger="tasks", reason=reason, ended_at=clock.utc_now())
+        self.book.move_run(state, trigger="tasks", reason=reason, ended_at=self.book.now())
 
 
 def seconds_until(moment: str | None) -> float:

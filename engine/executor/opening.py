@@ -24,7 +24,9 @@ _RESULTS = {
 }
 
 
-def read_script(run: RunRecord, workspace: Workspace, given: Mapping[str, str], environ: Mapping[str, str]) -> RunScript:
+def read_script(
+    run: RunRecord, workspace: Workspace, given: Mapping[str, str], environ: Mapping[str, str]
+) -> RunScript:
     """What a run does, from the plan text that it was started with; secrets come from outside again."""
     plan = parse_plan(run.plan_text, source=run.plan_path or run.plan_id)
     values = bind_variables(plan, {**kept_variables(run, plan), **given}, environ)

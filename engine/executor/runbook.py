@@ -51,6 +51,10 @@ class Runbook:
         self._live_by_step: dict[str, str] = {}
         self._follower = follower
 
+    def now(self) -> str:
+        """The time of what is being written down."""
+        return self.journal.now()
+
     # -- the run ---------------------------------------------------------------------------------------
 
     def move_run(self, state: str, *, trigger: str, reason: str | None = None, **details: Any) -> None:
@@ -106,9 +110,7 @@ class Runbook:
     def end_attempt(self, attempt_id: str, state: str, **details: Any) -> AttemptRecord:
         attempt = self.live.pop(attempt_id)
         del self._live_by_step[attempt.step_id]
-        return self.journal.move(
-            attempt, state, trigger="exit", metadata={"step_id": attempt.step_id}, **details
-        )
+        return self.journal.move(attempt, state, trigger="exit", metadata={"step_id": attempt.step_id}, **details)
 
     def live_attempt_of(self, step_id: str) -> str | None:
         return self._live_by_step.get(step_id)

@@ -76,9 +76,7 @@ def _mode(text: str) -> OrchestrationMode:
     for known in ORCHESTRATION_MODES:
         if known == text:
             return known
-    raise ConfigError(
-        f"run.orchestration_mode is {text!r}", hint=f"one of {', '.join(ORCHESTRATION_MODES)}"
-    )
+    raise ConfigError(f"run.orchestration_mode is {text!r}", hint=f"one of {', '.join(ORCHESTRATION_MODES)}")
 
 
 def _memory_mb() -> int:

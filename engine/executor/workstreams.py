@@ -5,7 +5,6 @@ Runs whose steps name no workstream pay nothing for this.
 
 from collections.abc import Iterable, Mapping
 
-from engine import clock
 from engine.states import TaskState, TaskStateMachine, WorkstreamState
 from engine.store.journal import Journal
 from engine.store.records import TaskRecord, WorkstreamRecord
@@ -34,7 +33,7 @@ class WorkstreamFollower:
         if task.state == TaskState.QUEUED and self._by_name[name].state == WorkstreamState.PLANNED:
             self._move(name, WorkstreamState.READY)
         elif task.state == TaskState.RUNNING and self._by_name[name].state == WorkstreamState.READY:
-            self._move(name, WorkstreamState.EXECUTING, started_at=clock.utc_now())
+            self._move(name, WorkstreamState.EXECUTING, started_at=self._journal.now())
         elif TaskStateMachine.is_terminal(task.state):
             self._open[name] -= 1
             if self._open[name] == 0:
@@ -44,10 +43,10 @@ class WorkstreamFollower:
         final = _final_state(members)
         if self._by_name[name].state == WorkstreamState.EXECUTING:
             self._move(name, WorkstreamState.VALIDATING)
-            self._move(name, final, ended_at=clock.utc_now())
+            self._move(name, final, ended_at=self._journal.now())
         else:
             never_ran = WorkstreamState.CANCELED if final == WorkstreamState.CANCELED else WorkstreamState.SKIPPED
-            self._move(name, never_ran, ended_at=clock.utc_now())
+            self._move(name, never_ran, ended_at=self._journal.now())
 
     def _move(self, name: str, state: WorkstreamState, **columns: str) -> None:
         self._by_name[name] = self._journal.move(self._by_name[name], state, trigger="tasks", **columns)
@@ -67,6 +66,4 @@ UNREACHED = ("dependency_failed", "fail_fast")
 
 def succeeded(task: TaskRecord) -> bool:
     """Whether whoever depends on an ended task may go on."""
-    return task.state == TaskState.COMPLETED or (
-        task.state == TaskState.SKIPPED and task.reason not in UNREACHED
-    )
+    return task.state == TaskState.COMPLETED or (task.state == TaskState.SKIPPED and task.reason not in UNREACHED)

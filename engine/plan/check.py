@@ -58,9 +58,7 @@ def _variable_findings(name: str, variable: Variable) -> Iterator[Finding]:
         return
     if variable.secret:
         hint = 'remove the default; "env": true takes the value from the environment'
-        yield Finding(
-            (*path, "default"), f"the default of the secret {name} would be stored with the plan", hint
-        )
+        yield Finding((*path, "default"), f"the default of the secret {name} would be stored with the plan", hint)
     elif variable.required:
         hint = 'keep one of "required" and "default"'
         yield Finding((*path, "default"), f"{name} is required, so its default is never used", hint)

@@ -114,9 +114,7 @@ class _Judge:
             if reference.is_output:
                 yield Finding(path, f"{reference} is not known before the run starts", _LATE)
             elif reference.step is None and reference.name in self._secrets:
-                yield Finding(
-                    path, f"the secret {reference.name} would be shown here", "use another variable"
-                )
+                yield Finding(path, f"the secret {reference.name} would be shown here", "use another variable")
 
     def _loop(self, index: int, step: Step) -> Iterator[Finding]:
         path = (*self._draft.step_path(index), "foreach")
@@ -128,9 +126,7 @@ class _Judge:
             return
         yield from self._variable(path, Reference(name))
         if name in self._secrets:
-            yield Finding(
-                path, f"the secret {name} would be shown in the ids of steps", "use another variable"
-            )
+            yield Finding(path, f"the secret {name} would be shown in the ids of steps", "use another variable")
 
     def _all(self, index: int, path: Path, found: Iterable[Reference]) -> Iterator[Finding]:
         for reference in dict.fromkeys(found):
@@ -163,16 +159,12 @@ class _Judge:
         name = str(reference.step)
         steps, place = self._draft.steps, self._graph.places.get(name)
         if place is None:
-            yield Finding(
-                path, f"{reference}: there is no step {quote(name)}", did_you_mean(name, self._graph.places)
-            )
+            yield Finding(path, f"{reference}: there is no step {quote(name)}", did_you_mean(name, self._graph.places))
         elif place == index:
             yield Finding(path, f"{reference}: a step cannot use its own outputs")
         elif steps[place].id == name and is_loop(steps[place]):
             hint = f"name one of them, such as {self._example(place)}"
-            yield Finding(
-                path, f"{reference}: {name} becomes several steps, each with outputs of its own", hint
-            )
+            yield Finding(path, f"{reference}: {name} becomes several steps, each with outputs of its own", hint)
         elif not self._is_before(place, index):
             hint = f'add "{name}" to its "depends_on"'
             yield Finding(path, f"{reference}: {name} need not be over by then", hint)

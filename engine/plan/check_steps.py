@@ -59,14 +59,10 @@ def _work_findings(step: Step, path: Path) -> Iterator[Finding]:
         return
     yield from program_findings(step.command, step.shell, path)
     if step.prompt is not None:
-        yield Finding(
-            (*path, "prompt"), f'a "{given}" reads no prompt', f'keep one of "prompt" and "{given}"'
-        )
+        yield Finding((*path, "prompt"), f'a "{given}" reads no prompt', f'keep one of "prompt" and "{given}"')
     elif step.tool != given:
         hint = f'leave "tool" out to start the {given} as it stands, or leave "{given}" out'
-        yield Finding(
-            (*path, "tool"), f'the tool {quote(str(step.tool))} has its own command, beside "{given}"', hint
-        )
+        yield Finding((*path, "tool"), f'the tool {quote(str(step.tool))} has its own command, beside "{given}"', hint)
 
 
 def _tool_findings(step: Step, path: Path) -> Iterator[Finding]:
@@ -82,9 +78,7 @@ def _tool_findings(step: Step, path: Path) -> Iterator[Finding]:
 def program_findings(command: Sequence[str] | None, shell: str | None, path: Path) -> Iterator[Finding]:
     """About `command` and `shell` of a step or gate, of which one should be there."""
     if command is None and shell is None:
-        yield Finding(
-            path, "nothing to do", _WORK if path[0] != "gates" else 'give it a "command" or a "shell" line'
-        )
+        yield Finding(path, "nothing to do", _WORK if path[0] != "gates" else 'give it a "command" or a "shell" line')
     if command is not None and shell is not None:
         yield Finding((*path, "shell"), 'both "command" and "shell" are given', "keep one of the two")
     if command is not None and not command:
@@ -122,9 +116,7 @@ def _loop_findings(step: Step, path: Path) -> Iterator[Finding]:
     elif not step.foreach:
         yield Finding((*path, "foreach"), "the list is empty", "give it values, or leave it out")
     if item_count(step) > MAX_STEPS:
-        yield Finding(
-            path, f"{step.id} becomes {item_count(step):,} steps; at most {MAX_STEPS:,} are allowed"
-        )
+        yield Finding(path, f"{step.id} becomes {item_count(step):,} steps; at most {MAX_STEPS:,} are allowed")
 
 
 def _matrix_findings(matrix: Mapping[str, Sequence[object]], path: Path) -> Iterator[Finding]:

@@ -66,9 +66,7 @@ class Chain:
 Condition = Operand | Comparison | Negation | Chain
 
 
-def condition_holds(
-    when: str, values: Values, outputs: Outputs, item: Mapping[str, Scalar] | None = None
-) -> bool:
+def condition_holds(when: str, values: Values, outputs: Outputs, item: Mapping[str, Scalar] | None = None) -> bool:
     """Whether a step with this `when` should run."""
     lookup = Lookup(values, outputs, item or {})
 

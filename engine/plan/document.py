@@ -74,9 +74,7 @@ Scalars = Annotated[
 Items = Annotated[
     tuple[Scalar, ...] | str,
     PlainValidator(_items),
-    WithJsonSchema(
-        {"anyOf": [{"type": "array", "minItems": 1, "items": _SCALAR_SCHEMA}, {"type": "string"}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "array", "minItems": 1, "items": _SCALAR_SCHEMA}, {"type": "string"}]}),
 ]
 EnvironmentName = Annotated[
     bool | str, PlainValidator(_environment_name), WithJsonSchema({"type": ["boolean", "string"]})
@@ -93,19 +91,13 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=MAX_SECONDS, allow_inf_na
 class VariableForm(TypedDict, total=False):
     """A value that the plan takes from outside."""
 
-    default: Annotated[
-        AnyScalar, _about("The value when none is given. Not for required or secret variables.")
-    ]
+    default: Annotated[AnyScalar, _about("The value when none is given. Not for required or secret variables.")]
     description: Annotated[StrictStr, _about("What the value is for.")]
     required: Annotated[StrictBool, _about("Whether a run may not start without a value. Default: false.")]
-    secret: Annotated[
-        StrictBool, _about("Whether the value is masked wherever it would be shown. Default: false.")
-    ]
+    secret: Annotated[StrictBool, _about("Whether the value is masked wherever it would be shown. Default: false.")]
     env: Annotated[
         EnvironmentName,
-        _about(
-            "Take the value from the environment: true for the variable of the same name, or another name."
-        ),
+        _about("Take the value from the environment: true for the variable of the same name, or another name."),
     ]
 
 
@@ -113,12 +105,8 @@ class VariableForm(TypedDict, total=False):
 class BackoffForm(TypedDict, total=False):
     """How long to wait before the next attempt."""
 
-    initial_seconds: Annotated[
-        float, _number(0, 86_400), _about("Wait before the second attempt. Default: 1.")
-    ]
-    factor: Annotated[
-        float, _number(1, 100), _about("Every wait is this many times the one before. Default: 2.")
-    ]
+    initial_seconds: Annotated[float, _number(0, 86_400), _about("Wait before the second attempt. Default: 1.")]
+    factor: Annotated[float, _number(1, 100), _about("Every wait is this many times the one before. Default: 2.")]
     max_seconds: Annotated[float, _number(0, 86_400), _about("No wait is longer. Default: 60.")]
     jitter: Annotated[float, _number(0, 1), _about("Share of a wait that is left to chance. Default: 0.1.")]
 
@@ -146,9 +134,7 @@ class GateForm(TypedDict, total=False):
 
     id: Required[Annotated[Id, _about("The name by which steps and other gates mean this gate.")]]
     type: Required[
-        Annotated[
-            Literal["LINT", "UNIT", "INTEGRATION", "SECURITY", "CUSTOM"], _about("What kind of check it is.")
-        ]
+        Annotated[Literal["LINT", "UNIT", "INTEGRATION", "SECURITY", "CUSTOM"], _about("What kind of check it is.")]
     ]
     command: Annotated[Command, _about("Program and arguments.")]
     shell: Annotated[StrictStr, _about("A shell command line, instead of `command`.")]
@@ -161,25 +147,17 @@ class GlobalsForm(TypedDict, total=False):
     """What holds for the run, and for every step that does not say otherwise."""
 
     max_concurrent_steps: Annotated[int, _whole(1, 1024), _about("How many steps may run at once.")]
-    use_worktrees: Annotated[
-        StrictBool, _about("Whether steps run in worktrees. false is `isolation: none`.")
-    ]
+    use_worktrees: Annotated[StrictBool, _about("Whether steps run in worktrees. false is `isolation: none`.")]
     isolation: Annotated[
         Isolation,
         _about("One worktree a step, one for the run, or none: in the folder itself. Default: step."),
     ]
-    manual_review_required: Annotated[
-        StrictBool, _about("Whether a person looks at every change. Default: false.")
-    ]
+    manual_review_required: Annotated[StrictBool, _about("Whether a person looks at every change. Default: false.")]
     retries: Annotated[int, _whole(0, 100), _about("Attempts after the first, for steps that do not say.")]
     timeout_seconds: Annotated[Seconds, _about("Time limit of an attempt, for steps that do not say.")]
-    fail_fast: Annotated[
-        StrictBool, _about("Whether nothing new starts once a critical step failed. Default: false.")
-    ]
+    fail_fast: Annotated[StrictBool, _about("Whether nothing new starts once a critical step failed. Default: false.")]
     orchestration_mode: Annotated[OrchestrationMode, _about("Which steps may run side by side.")]
-    mode: Annotated[
-        RolloutMode, _about("What becomes of changes: only reported, partly applied, or applied.")
-    ]
+    mode: Annotated[RolloutMode, _about("What becomes of changes: only reported, partly applied, or applied.")]
     env: Annotated[TextMap, _about("Environment of every step; a step's own `env` wins.")]
 
 
@@ -188,9 +166,7 @@ class StepForm(TypedDict, total=False):
     """One unit of work: exactly one of `command`, `shell`, or `tool` and `prompt`."""
 
     id: Required[Annotated[Id, _about("The step's name in the plan: letters, digits, - and _, at most 64.")]]
-    kind: Annotated[
-        Id, _about("What kind of work it is, such as command, format, test, code_edit. Default: command.")
-    ]
+    kind: Annotated[Id, _about("What kind of work it is, such as command, format, test, code_edit. Default: command.")]
     name: Annotated[StrictStr, _about("A title for people.")]
     description: Annotated[StrictStr, _about("More about it, for people.")]
     command: Annotated[Command, _about("Program and arguments; a `${NAME}` is always within one argument.")]
@@ -209,9 +185,7 @@ class StepForm(TypedDict, total=False):
     outputs: Annotated[Texts, _about("Files that must exist afterwards, relative to the workspace.")]
     locks: Annotated[Texts, _about("Names; steps that share one never run at the same time.")]
     resources: Annotated[ResourcesForm, _about("What the step takes of the machine while it runs.")]
-    priority: Annotated[
-        int, _whole(-1000, 1000), _about("Among ready steps the higher goes first. Default: 0.")
-    ]
+    priority: Annotated[int, _whole(-1000, 1000), _about("Among ready steps the higher goes first. Default: 0.")]
     retries: Annotated[int, _whole(0, 100), _about("Attempts after the first.")]
     backoff: Annotated[BackoffForm, _about("How long to wait before the next attempt.")]
     timeout_seconds: Annotated[Seconds, _about("Time limit of one attempt.")]
@@ -247,9 +221,7 @@ class HeaderForm(TypedDict, total=False):
     """What a plan says about itself. Variables, gates and steps are read one by one."""
 
     version: Required[Annotated[Literal["1.0"], _about("The version of this format.")]]
-    plan_id: Required[
-        Annotated[Id, _about("The plan's name for machines: letters, digits, - and _, at most 64.")]
-    ]
+    plan_id: Required[Annotated[Id, _about("The plan's name for machines: letters, digits, - and _, at most 64.")]]
     name: Annotated[StrictStr, _about("A title for people.")]
     description: Annotated[StrictStr, _about("What the plan is for.")]
     globals: Annotated[GlobalsForm, _about("What holds for every step that does not say otherwise.")]
@@ -262,9 +234,7 @@ class PlanForm(HeaderForm, total=False):
     variables: Annotated[dict[StrictStr, VariableForm], _about("Values that the plan takes, by name.")]
     gates: Annotated[list[GateForm], _about("Checks that steps may name.")]
     steps: Required[
-        Annotated[
-            list[StepForm], Field(min_length=1, max_length=MAX_STEPS), _about("The work, in any order.")
-        ]
+        Annotated[list[StepForm], Field(min_length=1, max_length=MAX_STEPS), _about("The work, in any order.")]
     ]
     finals: Annotated[
         list[StepForm],

@@ -72,9 +72,7 @@ class _Form:
             errors = failure.errors(include_url=False)
         findings.extend(to_finding(error, path, self._known(error["loc"])) for error in errors)
         wrong = {error["loc"][0] for error in errors if error["loc"]}
-        right = (
-            {key: value for key, value in raw.items() if key not in wrong} if isinstance(raw, dict) else {}
-        )
+        right = {key: value for key, value in raw.items() if key not in wrong} if isinstance(raw, dict) else {}
         return cast(dict[str, Any], self.validate(stand_ins | right))
 
     def _known(self, place: tuple[int | str, ...]) -> Iterable[str]:

@@ -33,9 +33,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON data."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 def explain(plan: Plan, steps: Sequence[Step], values: Values) -> list[Explanation]:

@@ -19,11 +19,7 @@ def _text_lines(steps: Sequence[Step]) -> Iterator[str]:
     level_of = levels(steps)
     width = max((len(step.id) for step in steps), default=0)
     for is_finally in (False, True):
-        chosen = [
-            (level, step)
-            for level, step in zip(level_of, steps, strict=True)
-            if step.is_finally == is_finally
-        ]
+        chosen = [(level, step) for level, step in zip(level_of, steps, strict=True) if step.is_finally == is_finally]
         for number in sorted({level for level, _ in chosen}):
             heading = f"level {number + 1}"
             if is_finally:

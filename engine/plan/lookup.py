@@ -35,9 +35,7 @@ class Lookup:
         try:
             return scalar_text(self.item[reference.name])
         except KeyError:
-            raise UserError(
-                f"{reference} has no value here", hint="the step has no such matrix axis"
-            ) from None
+            raise UserError(f"{reference} has no value here", hint="the step has no such matrix axis") from None
 
     def _variable(self, reference: Reference) -> str:
         try:
@@ -55,6 +53,4 @@ class Lookup:
         except KeyError:
             left = ", ".join(sorted(self.outputs.get(step, {}))) or "nothing"
             message = f"{reference} has no value: the step {step} left {left}"
-            raise UserError(
-                message, hint=f'let it write a line "{key}=…" into the file $MINIPIPE_OUTPUT'
-            ) from None
+            raise UserError(message, hint=f'let it write a line "{key}=…" into the file $MINIPIPE_OUTPUT') from None

@@ -11,9 +11,7 @@ Waits = Sequence[Sequence[int]]
 
 def topological_order(steps: Sequence[Step]) -> list[str]:
     """The ids of expanded steps in the order in which one worker would run them."""
-    order = dependency_order(
-        waits_of(steps), late=[index for index, step in enumerate(steps) if step.is_finally]
-    )
+    order = dependency_order(waits_of(steps), late=[index for index, step in enumerate(steps) if step.is_finally])
     return [steps[index].id for index in order]
 
 

@@ -14,9 +14,7 @@ from engine.plan.finding import Finding, Path, path_text, quote
 from engine.plan.limits import MAX_DEPTH, MAX_DIGITS, MAX_FINDINGS, MAX_KEYS
 
 # Possessive throughout: a token is found in one pass or not at all, however long it is.
-_TOKEN = re.compile(
-    r'[ \t\n\r]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|-?[0-9][0-9.eE+-]*+|-?[A-Za-z]++)', re.DOTALL
-)
+_TOKEN = re.compile(r'[ \t\n\r]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|-?[0-9][0-9.eE+-]*+|-?[A-Za-z]++)', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONSTANTS = ("NaN", "Infinity", "-Infinity")
 
@@ -124,9 +122,7 @@ def _judge_string(mark: Mark) -> Iterator[Finding]:
         yield Finding(mark.path, message, "keep one of the two", at_key=True)
     text = str(mark.path[-1]) if mark.is_key else _decoded(mark.token)
     if "\0" in text:
-        yield Finding(
-            mark.path, f"{what} holds a NUL character, which no program can be given", at_key=mark.is_key
-        )
+        yield Finding(mark.path, f"{what} holds a NUL character, which no program can be given", at_key=mark.is_key)
     if _SURROGATE.search(text):
         message = f"{what} holds half a character (a lone surrogate, \\ud800 to \\udfff)"
         yield Finding(mark.path, message, "write the character itself", at_key=mark.is_key)
@@ -140,9 +136,7 @@ def crowded_findings(data: object) -> list[Finding]:
         path, value = waiting.pop()
         if isinstance(value, dict):
             if len(value) > MAX_KEYS:
-                findings.append(
-                    Finding(path, f"an object of {len(value)} keys; at most {MAX_KEYS} are allowed")
-                )
+                findings.append(Finding(path, f"an object of {len(value)} keys; at most {MAX_KEYS} are allowed"))
             waiting.extend(((*path, key), child) for key, child in value.items())
         elif isinstance(value, list):
             waiting.extend(((*path, index), child) for index, child in enumerate(value))

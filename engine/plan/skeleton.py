@@ -55,7 +55,5 @@ _CONTENT = {
             "depends_on": ["count"],
         },
     ],
-    "finally": [
-        {"id": "goodbye", "description": "Runs whatever happens before.", "command": ["echo", "done"]}
-    ],
+    "finally": [{"id": "goodbye", "description": "Runs whatever happens before.", "command": ["echo", "done"]}],
 }

@@ -58,9 +58,7 @@ def _missing(plan: Plan, by_name: Mapping[str, str | None]) -> Iterator[Problem]
 def _unusable(by_name: Mapping[str, str | None]) -> Iterator[Problem]:
     for name, value in by_name.items():
         if value is not None and not is_usable(value):
-            yield Problem(
-                f"$.variables.{name}", f'the value of "{name}" is not text: it holds a NUL or is not UTF-8'
-            )
+            yield Problem(f"$.variables.{name}", f'the value of "{name}" is not text: it holds a NUL or is not UTF-8')
 
 
 def is_usable(value: str) -> bool:

@@ -37,5 +37,7 @@ def capture(
     except subprocess.TimeoutExpired:
         raise ToolError(f"{argv[0]} did not answer within {timeout_seconds:g} s", retryable=True) from None
     return Captured(
-        done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="surrogateescape")
+        done.returncode,
+        done.stdout.decode(errors="surrogateescape"),
+        done.stderr.decode(errors="surrogateescape"),
     )

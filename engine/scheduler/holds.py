@@ -109,9 +109,7 @@ class Holds:
     def validate(self, running: Mapping[str, Demand]) -> None:
         """Assert that the books agree with what runs, and that nobody waits for what is to be had."""
         wants = [want for demand in running.values() for want in demand]
-        holders = {
-            want.name: name for name, demand in running.items() for want in demand if want.kind == "lock"
-        }
+        holders = {want.name: name for name, demand in running.items() for want in demand if want.kind == "lock"}
         assert self._holders == holders, (self._holders, holders)
         assert len(holders) == sum(want.kind == "lock" for want in wants), "a lock is held twice"
         for kind, capacity in self._capacity.items():

@@ -65,9 +65,7 @@ class Lanes:
         """Whose turn it is, or would be if it passed on now."""
         if self.active is not None and self.active.busy:
             return self.active
-        return next(
-            (self._lanes[number] for number in sorted(self._waiting) if self._lanes[number].busy), None
-        )
+        return next((self._lanes[number] for number in sorted(self._waiting) if self._lanes[number].busy), None)
 
     def turn(self) -> Lane | None:
         """Pass the turn on if its lane has nothing left to do; the lane that has it now, if any has work."""

@@ -25,9 +25,7 @@ _SKIP_RESULT = {Verdict.UNREACHABLE: Result.UNREACHABLE, Verdict.NEEDLESS: Resul
 class Scheduler:
     """Decides what runs when. `ended` are nodes that ended before, in an earlier part of the same run."""
 
-    def __init__(
-        self, nodes: Sequence[Node], limits: Limits, ended: Mapping[str, Result] | None = None
-    ) -> None:
+    def __init__(self, nodes: Sequence[Node], limits: Limits, ended: Mapping[str, Result] | None = None) -> None:
         self._limits = limits
         self._holds = Holds(limits)
         self._lanes = Lanes(limits)
@@ -58,9 +56,7 @@ class Scheduler:
 
     def why(self, node_id: str) -> Wait:
         """Why a node is not running."""
-        return explain(
-            self._entry(node_id), self._holds, self._lanes, tuple(self._running), is_held=self._is_held
-        )
+        return explain(self._entry(node_id), self._holds, self._lanes, tuple(self._running), is_held=self._is_held)
 
     def result(self, node_id: str) -> Result | None:
         return self._entry(node_id).result
@@ -146,9 +142,7 @@ class Scheduler:
             assert (entry.result is not None) == (entry.place is Place.ENDED)
             assert (entry.node.id in self._running) == (entry.place is Place.RUNNING)
             assert entry.place is not Place.READY or entry.is_queued
-            assert entry.place is Place.ENDED or entry.unmet == entry.count_unmet(
-                is_finally_open=self._is_finally_open
-            )
+            assert entry.place is Place.ENDED or entry.unmet == entry.count_unmet(is_finally_open=self._is_finally_open)
         assert found == self._counts, (found, self._counts)
         assert len(self._running) <= self._lanes.depth
         running = [self._entries[name] for name in self._running]
@@ -232,9 +226,7 @@ class Scheduler:
         is_fatal = entry.result is Result.FAILED and node.critical and not node.is_finally
         return self._limits.fail_fast and is_fatal and not self._is_failing_fast
 
-    def _follow(
-        self, ended: list[Entry], roots: Sequence[Entry] = (), *, is_failing: bool = False
-    ) -> Consequences:
+    def _follow(self, ended: list[Entry], roots: Sequence[Entry] = (), *, is_failing: bool = False) -> Consequences:
         """Carry the news of what ended through the graph, as far as it reaches."""
         ripple = Ripple(ended)
         for entry in roots:

@@ -7,6 +7,7 @@ once from the tables, and executed in bulk, because most of a small step's cost 
 import json
 import sqlite3
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 from engine.errors import StaleRecord
@@ -38,7 +39,8 @@ class Draft(NamedTuple):
 class Batch:
     """What one group will write."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: str) -> None:
+        self.now = now
         self._inserts: dict[type, list[list[Any]]] = {}
         self._changes: dict[type, dict[str, tuple[int, Record]]] = {}
         self._drafts: list[Draft] = []
@@ -90,12 +92,16 @@ class Batch:
         notes = [ENCODE(draft.metadata) if draft.metadata else "{}" for draft in self._drafts]
         cursor.executemany(
             _INSERT_TRANSITION,
-            [(*draft[4:12], note, draft.timestamp) for draft, note in zip(self._drafts, notes, strict=True) if draft.to_state],
+            [
+                (*draft[4:12], note, draft.timestamp)
+                for draft, note in zip(self._drafts, notes, strict=True)
+                if draft.to_state
+            ],
         )
         ((last,),) = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()
         cursor.executemany(
             _INSERT_EVENT,
-            [(seq, *draft[:-1], note) for seq, (draft, note) in enumerate(zip(self._drafts, notes, strict=True), last + 1)],
+            [(seq, *draft[:-1], note) for seq, draft, note in zip(count(last + 1), self._drafts, notes, strict=False)],
         )
         return [Event(*draft, seq) for seq, draft in enumerate(self._drafts, last + 1)]
 
@@ -144,79 +150,6 @@ SHAPES: dict[type, _Shape] = {
     AttemptRecord: _Shape(tables.StepAttempt, 8, json_columns=("diff_stats",)),
     WorkstreamRecord: _Shape(tables.Workstream, 4),
     CommandRecord: _Shape(tables.Command, 9, json_columns=("arguments",)),
-}
-
-_ANSWER, self._answers)
-        return self._write_events(cursor) if self._drafts else []
-
-    @staticmethod
-    def _write_changes(cursor: sqlite3.Cursor, shape: "_Shape", changes: dict[str, tuple[int, Record]]) -> None:
-        rows = [shape.update_row(record, based_on) for based_on, record in changes.values()]
-        cursor.executemany(shape.update, rows)
-        if cursor.rowcount == len(rows):
-            return
-        for entity_id, (based_on, record) in changes.items():
-            if cursor.execute(shape.find, (entity_id, record.version)).fetchone() is None:
-                raise StaleRecord(record.ENTITY, entity_id, based_on)
-
-    def _write_events(self, cursor: sqlite3.Cursor) -> list[Event]:
-        notes = [ENCODE(draft.metadata) if draft.metadata else "{}" for draft in self._drafts]
-        cursor.executemany(
-            _INSERT_TRANSITION,
-            [(*draft[4:12], note, draft.timestamp) for draft, note in zip(self._drafts, notes, strict=True) if draft.to_state],
-        )
-        ((last,),) = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()
-        cursor.executemany(
-            _INSERT_EVENT,
-            [(seq, *draft[:-1], note) for seq, (draft, note) in enumerate(zip(self._drafts, notes, strict=True), last + 1)],
-        )
-        return [Event(*draft, seq) for seq, draft in enumerate(self._drafts, last + 1)]
-
-
-class _Shape:
-    """How one kind of record is written. A record's fields are the columns of its table, in the same order."""
-
-    def __init__(self, table: type[tables.Table], fixed: int, *, json_columns: tuple[str, ...] = ()) -> None:
-        meta = table._meta  # type: ignore[attr-defined]
-        names = [column.column_name for column in meta.sorted_fields if column.column_name != "seq"]
-        key = meta.primary_key.column_name
-        self._width, self._fixed = len(names), fixed
-        self._json = [names.index(name) for name in json_columns]
-        self._changing_json = [place - fixed for place in self._json if place >= fixed]
-        self.insert = f"INSERT INTO {meta.table_name} ({', '.join(names)}) VALUES ({_marks(len(names))})"
-        assignments = ", ".join(f"{name} = ?" for name in names[fixed:])
-        self.update = f"UPDATE {meta.table_name} SET {assignments} WHERE {key} = ? AND version = ?"
-        self.find = f"SELECT 1 FROM {meta.table_name} WHERE {key} = ? AND version = ?"
-
-    def insert_row(self, record: Record | CommandRecord) -> list[Any]:
-        return _with_json(list(record[: self._width]), self._json)
-
-    def update_row(self, record: Record, based_on: int) -> list[Any]:
-        row = _with_json(list(record[self._fixed :]), self._changing_json)
-        row += (record.id, based_on)
-        return row
-
-
-def _with_json(row: list[Any], places: list[int]) -> list[Any]:
-    """The row with its mappings and sequences as JSON text."""
-    for place in places:
-        value = row[place]
-        if value is not None:
-            row[place] = ENCODE(dict(value) if isinstance(value, Mapping) else value)
-    return row
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
-
-
-SHAPES: dict[type, _Shape] = {
-    # The number says how many of the table's first columns never change once the row is made.
-    RunRecord: _Shape(tables.Run, 16),
-    TaskRecord: _Shape(tables.Task, 10),
-    AttemptRecord: _Shape(tables.StepAttempt, 8),
-    WorkstreamRecord: _Shape(tables.Workstream, 4),
-    CommandRecord: _Shape(tables.Command, 0),
 }
 
 _ANSWER = "UPDATE commands SET state = ?, acted_at = ?, message = ? WHERE command_id = ? AND state = 'pending'"

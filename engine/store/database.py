@@ -33,6 +33,7 @@ class Database:
         self.read_only = read_only
         self.busy_seconds = busy_seconds
         self.lock = threading.RLock()
+        self._log_path = Path(f"{self.path}-wal")
         self._write_lock_descriptor: int | None = None
         self.peewee = self._connect()
         try:
@@ -127,7 +128,7 @@ class Database:
 
     def log_bytes(self) -> int:
         try:
-            return os.stat(f"{self.path}-wal").st_size
+            return self._log_path.stat().st_size
         except FileNotFoundError:
             return 0
 

@@ -160,9 +160,7 @@ def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord]) -> str | N
         return "a free slot, lock or resource"
     if task.state != TaskState.PENDING:
         return None
-    missing = [
-        step_id for step_id in task.depends_on if not TaskStateMachine.is_terminal(by_step[step_id].state)
-    ]
+    missing = [step_id for step_id in task.depends_on if not TaskStateMachine.is_terminal(by_step[step_id].state)]
     if missing:
         return ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
     return "every other step" if task.is_finally else "the run to start"

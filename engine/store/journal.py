@@ -8,11 +8,10 @@ Every row is changed under its version, so two writers can never overwrite each 
 and its whole group is undone.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from engine import clock
+from engine.clock import utc_now
 from engine.errors import InvalidTransition
 from engine.events import Event, EventBus
 from engine.events.catalogue import event_type_for, severity_of
@@ -25,6 +24,7 @@ from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord
 
 R = TypeVar("R", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord)
 
+
 class Audience(Protocol):
     """Whoever is told about committed events besides the bus: the audit trail, other processes."""
 
@@ -33,6 +33,21 @@ class Audience(Protocol):
 
     def settle(self) -> None:
         """Finish what was put off; called in quiet moments and at the end."""
+
+
+class Group:
+    """One open group of a journal; as a context it gives the batch that the group will write."""
+
+    __slots__ = ("_journal",)
+
+    def __init__(self, journal: "Journal") -> None:
+        self._journal = journal
+
+    def __enter__(self) -> Batch:
+        return self._journal.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._journal.end(failed=kind is not None)
 
 
 class Journal:
@@ -44,36 +59,23 @@ class Journal:
         *,
         bus: EventBus | None = None,
         audience: Iterable[Audience] = (),
-        now: Callable[[], str] = clock.utc_now,
+        clock: Callable[[], str] = utc_now,
     ) -> None:
         self.database = database
         self.bus = bus or EventBus()
         self._audience = tuple(audience)
-        self._now = now
-        self._batch: Batch | None = None
+        self._clock = clock
+        self._batch = Batch("")
+        self._depth = 0
         self._secrets: tuple[str, ...] = ()
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask these values in everything that is written from now on, so that secrets reach no record."""
         self._secrets = tuple({*self._secrets, *secrets})
 
-    @contextmanager
-    def group(self) -> Iterator[None]:
+    def group(self) -> "Group":
         """Changes made inside become durable together, and are published after that. Groups inside a group join it."""
-        with self.database.lock:
-            if self._batch is not None:
-                yield
-                return
-            self._batch = batch = Batch()
-            try:
-                yield
-            finally:
-                self._batch = None
-            if batch.is_empty:
-                return
-            with self.database.transaction() as cursor:
-                events = batch.write(cursor)
-        self._publish(events)
+        return Group(self)
 
     def move(
         self,
@@ -99,22 +101,22 @@ class Journal:
             metadata=metadata,
             move=(record.state, moved.state, trigger),
         )
-        with self.group():
-            self._open_batch.change(moved)
-            self._open_batch.log(draft)
+        with Group(self) as batch:
+            batch.change(moved)
+            batch.log(draft)
         return moved
 
     def amend(self, record: R, **columns: Any) -> R:
         """Change facts about an entity that are not its state: no transition, no event."""
         amended = record._replace(version=record.version + 1, **self._mask(columns))
-        with self.group():
-            self._open_batch.change(amended)
+        with Group(self) as batch:
+            batch.change(amended)
         return amended
 
     def add(self, record: Record | CommandRecord) -> None:
         """Bring a new row into being, in its initial state."""
-        with self.group():
-            self._open_batch.insert(record)
+        with Group(self) as batch:
+            batch.insert(record)
 
     def note(
         self,
@@ -127,16 +129,14 @@ class Journal:
     ) -> None:
         """Record something worth knowing that changes no state."""
         draft = self._draft(event_type, about, reason=self._mask(reason), operator=operator, metadata=metadata)
-        with self.group():
-            self._open_batch.log(draft)
+        with Group(self) as batch:
+            batch.log(draft)
 
     def answer(self, command: CommandRecord, run: RunRecord, *, refusal: str | None = None) -> None:
         """Say what became of a command: done, or refused and why."""
         state = "done" if refusal is None else "refused"
-        with self.group():
-            self._open_batch.answer(
-                command.command_id, state=state, at=self._now(), message=self._mask(refusal or "")
-            )
+        with Group(self) as batch:
+            batch.answer(command.command_id, state=state, at=self.now(), message=self._mask(refusal or ""))
             self.note(
                 f"command_{state}",
                 run,
@@ -157,10 +157,29 @@ class Journal:
             listener.settle()
         self.database.close()
 
-    @property
-    def _open_batch(self) -> "Batch":
-        assert self._batch is not None
+    def begin(self) -> Batch:
+        """Open a group, or join the one that is open; every `begin` has its `end`. Used through `group`."""
+        self.database.lock.acquire()
+        self._depth += 1
+        if self._depth == 1:
+            self._batch = Batch(self._clock())
         return self._batch
+
+    def end(self, *, failed: bool) -> None:
+        """Close a group; the outermost one writes, unless something failed inside."""
+        self._depth -= 1
+        events: list[Event] = []
+        try:
+            if self._depth == 0 and not failed and not self._batch.is_empty:
+                with self.database.transaction() as cursor:
+                    events = self._batch.write(cursor)
+        finally:
+            self.database.lock.release()
+        self._publish(events)
+
+    def now(self) -> str:
+        """The time of the open group, for what happens in one transaction happens at once; else the clock's."""
+        return self._batch.now if self._depth else self._clock()
 
     def _draft(
         self,
@@ -174,7 +193,7 @@ class Journal:
     ) -> Draft:
         return Draft(
             new_id("event"),
-            self._now(),
+            self.now(),
             event_type,
             severity_of(event_type),
             about.ENTITY,

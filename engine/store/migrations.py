@@ -106,7 +106,8 @@ def _apply(database: SqliteDatabase, number: int, migration: Migration, saved: s
             )
             migration(database)
             database.execute_sql(
-                "INSERT INTO schema_migrations VALUES (?, ?, ?)", (number, migration.__name__, clock.utc_now())
+                "INSERT INTO schema_migrations VALUES (?, ?, ?)",
+                (number, migration.__name__, clock.utc_now()),
             )
         except Exception as error:  # whatever a migration trips over, the transaction undoes it
             raise MigrationFailed(number, migration.__name__, str(error), saved) from error

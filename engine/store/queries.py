@@ -92,9 +92,7 @@ def workstreams_of(database: "Database", run_id: str) -> list[WorkstreamRecord]:
 
 def pending_commands(database: "Database", run_id: str) -> list[CommandRecord]:
     """What was asked of a run and not yet acted on, in the order of asking."""
-    query = (
-        Command.select().where((Command.run_id == run_id) & (Command.state == "pending")).order_by(Command.seq)
-    )
+    query = Command.select().where((Command.run_id == run_id) & (Command.state == "pending")).order_by(Command.seq)
     return [_command(row) for row in database.dicts(query)]
 
 
@@ -103,9 +101,7 @@ def find_command(database: "Database", command_id: str) -> CommandRecord | None:
     return _command(rows[0]) if rows else None
 
 
-def events_after(
-    database: "Database", seq: int, *, run_id: str | None = None, limit: int | None = None
-) -> list[Event]:
+def events_after(database: "Database", seq: int, *, run_id: str | None = None, limit: int | None = None) -> list[Event]:
     """Events in journal order, from the one after a place."""
     query = EventRow.select().where(EventRow.seq > seq).order_by(EventRow.seq)
     if run_id is not None:
@@ -196,9 +192,7 @@ def _ends_without_time(database: "Database") -> Iterator[str]:
 
 
 def _run(row: Mapping[str, Any]) -> RunRecord:
-    return RunRecord(
-        **{**row, "variables": json.loads(row["variables"]), "settings": json.loads(row["settings"])}
-    )
+    return RunRecord(**{**row, "variables": json.loads(row["variables"]), "settings": json.loads(row["settings"])})
 
 
 def _task(row: Mapping[str, Any]) -> TaskRecord:

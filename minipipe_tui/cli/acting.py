@@ -21,7 +21,7 @@ from minipipe_tui.cli.parser import CommandParser
 
 _TEXTS = {
     "pause": (
-        "Let the steps that are running finish, start nothing more, and leave the run paused. `minipipe resume` goes on.",
+        "Let running steps finish, start nothing more, and leave the run paused. `minipipe resume` goes on.",
         "minipipe pause last",
     ),
     "cancel": (
@@ -29,8 +29,8 @@ _TEXTS = {
         "minipipe cancel last",
     ),
     "retry": (
-        "Run an ended run's plan again, as a new run; what succeeded is carried over and not run again. On a run that is "
-        "still going on: let steps that wait for their next attempt have it now.",
+        "Run an ended run's plan again, as a new run; what succeeded is carried over and not run again. "
+        "On a run that is still going on: let steps that wait for their next attempt have it now.",
         "minipipe retry last",
     ),
 }

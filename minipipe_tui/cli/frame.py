@@ -105,9 +105,7 @@ class Frame:
         for row in shown:
             hidden[self._kind(row)] -= 1
         words = ", ".join(f"{count} more {kind}" for kind, count in hidden.items() if count)
-        return (
-            [Text(f"  {'…' if self._look.unicode else '...'} and {words}", self._look.hint)] if words else []
-        )
+        return [Text(f"  {'…' if self._look.unicode else '...'} and {words}", self._look.hint)] if words else []
 
     def _kind(self, row: Row) -> str:
         if row.step_id in self._board.working:

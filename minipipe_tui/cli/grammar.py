@@ -65,9 +65,7 @@ def _places(path: tuple[str, ...], parser: CommandParser) -> Iterator[Place]:
 
 def _option(action: argparse.Action) -> Option:
     takes_value = action.nargs != 0
-    return Option(
-        tuple(action.option_strings), action.help or "", takes_value, _value(action) if takes_value else ""
-    )
+    return Option(tuple(action.option_strings), action.help or "", takes_value, _value(action) if takes_value else "")
 
 
 def _value(action: argparse.Action) -> str:

@@ -25,7 +25,11 @@ def add_arguments(parser: CommandParser) -> None:
     parser.describe(
         "Print what a step wrote to stdout and stderr, made harmless for the terminal. --follow goes on until the step "
         "has ended, through its retries; in a pipe it prints JSON Lines.",
-        examples=("minipipe logs last test", "minipipe logs last test --attempt 1", "minipipe logs last build --follow"),
+        examples=(
+            "minipipe logs last test",
+            "minipipe logs last test --attempt 1",
+            "minipipe logs last build --follow",
+        ),
     )
     add_run_argument(parser)
     parser.add_argument("step_id", metavar="STEP", help="the step's id")
@@ -68,7 +72,14 @@ def _print_whole(attempt: AttemptRecord, arguments: argparse.Namespace) -> None:
     content = _read(Path(attempt.log_path))
     if arguments.json:
         text = content.decode(errors="backslashreplace")
-        print_json({"step_id": attempt.step_id, "attempt": attempt.number, "log_path": attempt.log_path, "text": text})
+        print_json(
+            {
+                "step_id": attempt.step_id,
+                "attempt": attempt.number,
+                "log_path": attempt.log_path,
+                "text": text,
+            }
+        )
     elif arguments.raw:
         sys.stdout.buffer.write(content)
     else:

@@ -23,7 +23,11 @@ def add_run_argument(parser: CommandParser, *, optional: bool = False) -> None:
 
 def add_variable_option(parser: CommandParser) -> None:
     parser.add_argument(
-        "--var", metavar="K=V", action="append", default=[], help="a value for a variable of the plan; repeatable"
+        "--var",
+        metavar="K=V",
+        action="append",
+        default=[],
+        help="a value for a variable of the plan; repeatable",
     )
 
 

@@ -28,9 +28,7 @@ class _HelpLayout(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         columns = os.environ.get("COLUMNS", "")
-        super().__init__(
-            prog, max_help_position=26, width=min(int(columns) if columns.isdecimal() else 80, 80)
-        )
+        super().__init__(prog, max_help_position=26, width=min(int(columns) if columns.isdecimal() else 80, 80))
 
 
 class CommandParser(argparse.ArgumentParser):

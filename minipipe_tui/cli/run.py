@@ -36,7 +36,9 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be started, and start nothing")
     parser.add_argument("--detach", action="store_true", help="write the run down and leave it pending")
     parser.add_argument("--max-concurrent", metavar="N", type=_positive, help="how many steps run at once")
-    parser.add_argument("--orchestration", metavar="MODE", choices=ORCHESTRATION_MODES, help=", ".join(ORCHESTRATION_MODES))
+    parser.add_argument(
+        "--orchestration", metavar="MODE", choices=ORCHESTRATION_MODES, help=", ".join(ORCHESTRATION_MODES)
+    )
     parser.add_argument("--mode", metavar="MODE", choices=ROLLOUT_MODES, help=", ".join(ROLLOUT_MODES))
 
 
@@ -89,7 +91,8 @@ def _leave(orchestrator: Orchestrator, run_id: str, *, as_json: bool) -> int:
 
 def _tell_of_interrupted(orchestrator: Orchestrator) -> None:
     for interrupted in orchestrator.interrupted_runs():
-        say(f"{interrupted.run_id} ({interrupted.plan_id}) was interrupted; `minipipe resume {interrupted.run_id}` goes on with it")
+        run_id, plan_id = interrupted.run_id, interrupted.plan_id
+        say(f"{run_id} ({plan_id}) was interrupted; `minipipe resume {run_id}` goes on with it")
 
 
 def _go_on(arguments: argparse.Namespace) -> int:

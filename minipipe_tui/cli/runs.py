@@ -17,7 +17,9 @@ def add_arguments(parser: CommandParser) -> None:
         "List runs, newest first.",
         examples=("minipipe runs --state failed", "minipipe runs --plan build --limit 5 --json"),
     )
-    parser.add_argument("--state", metavar="STATE", choices=RunStateMachine.states(), help=", ".join(RunStateMachine.states()))
+    parser.add_argument(
+        "--state", metavar="STATE", choices=RunStateMachine.states(), help=", ".join(RunStateMachine.states())
+    )
     parser.add_argument("--plan", metavar="PLAN_ID", help="only runs of this plan")
     parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many (20)")
     parser.add_argument("--after", metavar="RUN", help="go on after this run: `next` of the page before")
@@ -27,8 +29,16 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with opened_store(missing_ok=True) as (_, database):
-        rows, cursor = ([], None) if database is None else queries.list_runs(
-            database, state=arguments.state, plan_id=arguments.plan, limit=max(1, arguments.limit), after=arguments.after
+        rows, cursor = (
+            ([], None)
+            if database is None
+            else queries.list_runs(
+                database,
+                state=arguments.state,
+                plan_id=arguments.plan,
+                limit=max(1, arguments.limit),
+                after=arguments.after,
+            )
         )
     document = list_document(rows, cursor)
     if arguments.json:

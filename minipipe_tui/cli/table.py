@@ -18,9 +18,7 @@ _GAP = "  "
 _NARROWEST = 4
 
 
-def print_table(
-    headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Collection[str] = ()
-) -> None:
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Collection[str] = ()) -> None:
     """A table on stdout; the columns whose headings are in `right` are aligned there (numbers)."""
     width = terminal_width(sys.stdout) if is_terminal(sys.stdout) else None
     print_lines(table_lines(headings, rows, right=right, width=width, colour=wants_colour(sys.stdout)))
@@ -91,9 +89,7 @@ def _fitted(widths: list[int], room: int) -> list[int]:
     return widths
 
 
-def _line(
-    row: Sequence[tuple[str, str]], widths: Sequence[int], on_right: Sequence[bool], *, colour: bool
-) -> str:
+def _line(row: Sequence[tuple[str, str]], widths: Sequence[int], on_right: Sequence[bool], *, colour: bool) -> str:
     cells = []
     for (text, style), width, right in zip(row, widths, on_right, strict=True):
         text = cut(text, width, mark="…" if shows_unicode(sys.stdout) else "~")

@@ -80,8 +80,7 @@ def main() -> None:
     print(f"{'shape':<10}{'bare µs':>10}{'local µs':>10}{'ratio':>8}")
     for shape, slots in (("2 slots", 2), ("chain", 1)):
         pairs = [
-            (measure(bare, options.count, slots), measure(local, options.count, slots))
-            for _ in range(options.repeat)
+            (measure(bare, options.count, slots), measure(local, options.count, slots)) for _ in range(options.repeat)
         ]
         bare_time, local_time = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = statistics.median(mine / theirs for theirs, mine in pairs)

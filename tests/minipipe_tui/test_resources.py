@@ -25,9 +25,7 @@ def test_an_installed_package_carries_its_data(tmp_path: Path, monkeypatch: pyte
     assert data_folder("plans") == tmp_path / "minipipe_tui" / "plans"
 
 
-def test_folders_of_others_in_site_packages_are_not_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_of_others_in_site_packages_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "minipipe_tui")
     (tmp_path / "plans").mkdir()
     with pytest.raises(EnvironmentUnfit):

@@ -75,9 +75,7 @@ def test_the_users_file_is_where_xdg_says(tmp_path: Path) -> None:
     assert user_file({"XDG_CONFIG_HOME": "relative", "HOME": "/h"}) == Path("/h/.config/minipipe/config.toml")
 
 
-def test_unknown_keys_are_refused_with_file_key_and_what_was_meant(
-    repository: Path, environ: dict[str, str]
-) -> None:
+def test_unknown_keys_are_refused_with_file_key_and_what_was_meant(repository: Path, environ: dict[str, str]) -> None:
     file = _write(repository / "minipipe.toml", "[run]\nmax_concurent_steps = 2")
     assert _problem(repository, environ) == (
         f"{file}: run.max_concurent_steps is not a setting; did you mean run.max_concurrent_steps?"
@@ -265,9 +263,7 @@ def test_a_daemons_file_is_read_and_the_users_own_wins(repository: Path, environ
     assert load_config(repository, environ=environ).daemon.max_concurrent_runs == 2
 
 
-def test_a_daemons_file_that_a_user_names_can_be_given_on_as_flags(
-    tmp_path: Path, environ: dict[str, str]
-) -> None:
+def test_a_daemons_file_that_a_user_names_can_be_given_on_as_flags(tmp_path: Path, environ: dict[str, str]) -> None:
     file = _write(tmp_path / "mine.json", DAEMON)
     config = load_config(None, environ=environ, flags=daemon_settings(file))
     assert config.daemon.minipipe_command == ("python", "-m", "minipipe_tui")
@@ -291,7 +287,5 @@ load_config(Path(sys.argv[1]), environ={})
 heavy = {"pydantic", "tomllib", "sqlite3", "textual", "rich", "subprocess"}
 sys.exit(" ".join(heavy & set(sys.modules)) or 0)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, os.devnull], capture_output=True, text=True, timeout=30
-    )
+    done = subprocess.run([sys.executable, "-c", code, os.devnull], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")

@@ -59,9 +59,7 @@ def test_events_become_lines_in_order_in_a_file_for_the_owner_alone(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_while_nobody_else_writes_the_journal_is_never_asked(
-    path: Path, open_trail: OpenTrail, journal: Any
-) -> None:
+def test_while_nobody_else_writes_the_journal_is_never_asked(path: Path, open_trail: OpenTrail, journal: Any) -> None:
     trail = open_trail(path, since=journal.since)
     for _ in range(5):
         trail.append(journal.commit(2))
@@ -78,9 +76,7 @@ def test_events_lost_between_commit_and_append_come_with_the_next(
     assert numbers(path) == [1, 2, 3, 4, 5, 6]
 
 
-def test_an_append_of_nothing_brings_the_file_up_to_date(
-    path: Path, open_trail: OpenTrail, journal: Any
-) -> None:
+def test_an_append_of_nothing_brings_the_file_up_to_date(path: Path, open_trail: OpenTrail, journal: Any) -> None:
     trail = open_trail(path, since=journal.since)
     journal.commit(2_500)
     assert trail.append()
@@ -303,18 +299,14 @@ def test_a_reader_that_fails_does_not_raise_into_the_run(path: Path, open_trail:
     assert "database is locked" in trail.trouble
 
 
-def test_a_link_in_the_files_place_is_refused(
-    path: Path, open_trail: OpenTrail, tmp_path: Path, journal: Any
-) -> None:
+def test_a_link_in_the_files_place_is_refused(path: Path, open_trail: OpenTrail, tmp_path: Path, journal: Any) -> None:
     (tmp_path / "precious").write_text("precious")
     path.symlink_to(tmp_path / "precious")
     assert not open_trail(path, since=journal.since).append(journal.commit(1))
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_a_lock_that_somebody_keeps_is_a_false_not_a_hang(
-    path: Path, open_trail: OpenTrail, journal: Any
-) -> None:
+def test_a_lock_that_somebody_keeps_is_a_false_not_a_hang(path: Path, open_trail: OpenTrail, journal: Any) -> None:
     trail = open_trail(path, since=journal.since, patience_seconds=0.05)
     with FileLock(path.with_name("events.jsonl.lock"), 0.0).held():
         assert not trail.append(journal.commit(1))
@@ -341,9 +333,7 @@ def test_rebuild_writes_what_the_journal_says_in_place_of_the_file(path: Path, j
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_after_a_rebuild_writers_go_on_behind_its_last_event(
-    path: Path, open_trail: OpenTrail, journal: Any
-) -> None:
+def test_after_a_rebuild_writers_go_on_behind_its_last_event(path: Path, open_trail: OpenTrail, journal: Any) -> None:
     trail = open_trail(path, since=journal.since)
     trail.append(journal.commit(2))
     rebuild(path, journal.since(0))
@@ -351,9 +341,7 @@ def test_after_a_rebuild_writers_go_on_behind_its_last_event(
     assert numbers(path) == [1, 2, 3, 4]
 
 
-def test_a_rebuild_that_fails_leaves_the_file_and_no_litter(
-    path: Path, open_trail: OpenTrail, journal: Any
-) -> None:
+def test_a_rebuild_that_fails_leaves_the_file_and_no_litter(path: Path, open_trail: OpenTrail, journal: Any) -> None:
     open_trail(path, since=journal.since).append(journal.commit(2))
 
     def breaks() -> Any:
@@ -399,9 +387,7 @@ assert trail.append(), trail.trouble
 """
 
 
-def _writers(
-    folder: Path, count: int, *, rounds: int, max_bytes: int = 2**25
-) -> list[subprocess.Popen[bytes]]:
+def _writers(folder: Path, count: int, *, rounds: int, max_bytes: int = 2**25) -> list[subprocess.Popen[bytes]]:
     with sqlite3.connect(folder / "journal.db") as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, said_by TEXT)")
@@ -434,9 +420,7 @@ def test_writers_that_are_killed_leave_nothing_that_the_next_cannot_mend(path: P
     writers[2].kill()
     for writer in writers:
         writer.communicate(timeout=30)
-    subprocess.run(
-        [sys.executable, "-c", WRITER, str(path.parent), "last", "1", "99999999"], check=True, timeout=30
-    )
+    subprocess.run([sys.executable, "-c", WRITER, str(path.parent), "last", "1", "99999999"], check=True, timeout=30)
     with sqlite3.connect(path.parent / "journal.db") as db:
         (count,) = db.execute("SELECT count(*) FROM events").fetchone()
     db.close()

@@ -21,9 +21,7 @@ with FileLock(Path(sys.argv[1]), 1.0).held():
 
 def test_a_lock_is_free_again_when_its_holder_was_killed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
     lock = FileLock(path, 0.0)

@@ -56,11 +56,7 @@ def test_reading_never_raises(data: bytes) -> None:
     assert from_line(data) is None
 
 
-@given(
-    st.recursive(
-        st.none() | st.integers() | texts, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner)
-    )
-)
+@given(st.recursive(st.none() | st.integers() | texts, lambda inner: st.dictionaries(st.sampled_from(KEYS), inner)))
 def test_reading_json_of_another_shape_never_raises(document: object) -> None:
     event = from_line(json.dumps(document).encode())
     assert event is None or isinstance(event, Event)

@@ -34,9 +34,7 @@ def test_an_unknown_outcome_is_refused() -> None:
         RetryStrategy(1).decide("nonsense", charged=0, orphaned=0, seed="s")
 
 
-@pytest.mark.parametrize(
-    ("retries", "charged", "retry"), [(0, 0, False), (1, 0, True), (1, 1, False), (3, 2, True)]
-)
+@pytest.mark.parametrize(("retries", "charged", "retry"), [(0, 0, False), (1, 0, True), (1, 1, False), (3, 2, True)])
 def test_retries_count_the_attempts_after_the_first(retries: int, charged: int, *, retry: bool) -> None:
     decision = RetryStrategy(retries, STEADY).decide("failed", charged=charged, orphaned=0, seed="s")
     assert decision.retry is retry
@@ -77,10 +75,7 @@ def test_a_rate_limit_without_a_delay_does_not_spin(server_delay: float | None) 
 
 def test_jitter_is_spread_over_its_whole_range_and_depends_on_the_seed_alone() -> None:
     strategy = RetryStrategy(1, Backoff(initial_seconds=10, jitter=0.2))
-    delays = [
-        strategy.decide("failed", charged=0, orphaned=0, seed=f"run/step/{n}").delay_seconds
-        for n in range(300)
-    ]
+    delays = [strategy.decide("failed", charged=0, orphaned=0, seed=f"run/step/{n}").delay_seconds for n in range(300)]
     assert 8 <= min(delays) < 8.2
     assert 11.8 < max(delays) <= 12
     assert strategy.decide("failed", charged=0, orphaned=0, seed="run/step/0").delay_seconds == delays[0]
@@ -112,9 +107,7 @@ def test_a_delay_is_never_negative_and_never_over_a_cap(
 
 
 @given(st.floats(0.001, 100), st.floats(1, 10), st.floats(0, 1), st.integers(0, 20), st.text())
-def test_a_delay_stays_within_its_jitter(
-    initial: float, factor: float, jitter: float, charged: int, seed: str
-) -> None:
+def test_a_delay_stays_within_its_jitter(initial: float, factor: float, jitter: float, charged: int, seed: str) -> None:
     strategy = RetryStrategy(charged + 1, Backoff(initial, factor, 3600, jitter))
     delay = strategy.decide("failed", charged=charged, orphaned=0, seed=seed).delay_seconds
     middle = min(3600, initial * factor**charged)

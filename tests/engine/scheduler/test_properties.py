@@ -109,9 +109,7 @@ class Drive:
             self.decline()
             started = self.start()
             self.check()
-            assert started or self.running or self.delayed or self.scheduler.is_done, (
-                "nothing will ever happen"
-            )
+            assert started or self.running or self.delayed or self.scheduler.is_done, "nothing will ever happen"
             self.let_something_happen()
             self.check()
             self.moments.append(dict(self.results))
@@ -261,9 +259,7 @@ def naive_results(case: Case) -> dict[str, Result]:
     results: dict[str, Result] = {}
     for node in case.nodes:
         fate = case.fates[node.id]
-        failed = [
-            needed for needed in node.depends_on if results[needed] not in (Result.SUCCEEDED, Result.SKIPPED)
-        ]
+        failed = [needed for needed in node.depends_on if results[needed] not in (Result.SUCCEEDED, Result.SKIPPED)]
         if node.run_if == "success" and failed and not node.is_finally:
             results[node.id] = Result.UNREACHABLE
         elif node.run_if == "failure" and not failed and not node.is_finally:
@@ -317,9 +313,5 @@ def expect_the_best(drive: Drive, take: Callable[[int], list[str]]) -> list[str]
 
 def path(node: Node, drive: Drive) -> float:
     """The longest expected time from a node's start to the end."""
-    after = [
-        other
-        for other in drive.case.nodes
-        if node.id in other.depends_on and other.is_finally == node.is_finally
-    ]
+    after = [other for other in drive.case.nodes if node.id in other.depends_on and other.is_finally == node.is_finally]
     return node.expected_seconds + max((path(other, drive) for other in after), default=0.0)

@@ -135,9 +135,7 @@ def test_a_node_that_needs_success_is_skipped_without_waiting_for_the_rest() -> 
 def test_a_node_that_was_not_needed_counts_as_success_for_its_dependents() -> None:
     scheduler = begun(Node("a"), Node("repair", ("a",), run_if="failure"), Node("c", ("repair",)))
     scheduler.take(1)
-    assert scheduler.finish("a", Result.SUCCEEDED) == Consequences(
-        ready=("c",), skipped=(("repair", "run_if"),)
-    )
+    assert scheduler.finish("a", Result.SUCCEEDED) == Consequences(ready=("c",), skipped=(("repair", "run_if"),))
 
 
 def test_a_failed_node_blocks_only_what_depends_on_it() -> None:
@@ -165,9 +163,7 @@ def test_nothing_ends_twice() -> None:
 
 
 def test_a_lock_is_held_by_one_and_blocks_nobody_who_does_not_want_it() -> None:
-    scheduler = begun(
-        Node("a", locks=("db",)), Node("b", locks=("db",)), Node("c"), Node("d", locks=("db", "net"))
-    )
+    scheduler = begun(Node("a", locks=("db",)), Node("b", locks=("db",)), Node("c"), Node("d", locks=("db", "net")))
     assert scheduler.take(9) == ["a", "c"]
     scheduler.finish("c", Result.SUCCEEDED)
     assert scheduler.take(9) == []
@@ -195,9 +191,7 @@ def test_small_shares_of_a_cpu_add_up_exactly() -> None:
 
 
 def test_a_node_that_asks_for_more_than_there_is_runs_with_all_of_it() -> None:
-    scheduler = begun(
-        Node("huge", cpu=64, memory_mb=10**6), Node("small", cpu=1), limits=Limits(cpu=2, memory_mb=9)
-    )
+    scheduler = begun(Node("huge", cpu=64, memory_mb=10**6), Node("small", cpu=1), limits=Limits(cpu=2, memory_mb=9))
     assert starts(scheduler) == [["huge"], ["small"]]
 
 
@@ -369,9 +363,7 @@ def test_fail_fast_gives_up_what_needs_success_and_lets_the_rest_run() -> None:
     ("fail_fast", "critical", "result"),
     [(False, True, Result.FAILED), (True, False, Result.FAILED), (True, True, Result.CANCELED)],
 )
-def test_only_a_failed_critical_node_makes_a_run_fail_fast(
-    *, fail_fast: bool, critical: bool, result: Result
-) -> None:
+def test_only_a_failed_critical_node_makes_a_run_fail_fast(*, fail_fast: bool, critical: bool, result: Result) -> None:
     told = failing(fail_fast=fail_fast, critical=critical).finish("bad", result)
     assert told == Consequences(skipped=(("after", "dependency_failed"),))
 

@@ -103,9 +103,7 @@ def test_a_plan_error_in_json_lists_every_problem(capsys: pytest.CaptureFixture[
 
 def test_an_unexpected_error_is_one_line_and_names_debug(capsys: pytest.CaptureFixture[str]) -> None:
     assert guard(failing(ZeroDivisionError("by nothing")), []) == 1
-    assert capsys.readouterr().err == (
-        "minipipe: unexpected ZeroDivisionError: by nothing\n  → --debug shows where\n"
-    )
+    assert capsys.readouterr().err == ("minipipe: unexpected ZeroDivisionError: by nothing\n  → --debug shows where\n")
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), MinipipeError("it broke")])

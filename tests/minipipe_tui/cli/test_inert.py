@@ -23,9 +23,7 @@ DANGEROUS = re.compile(
 )
 HOSTILE = st.text(
     st.one_of(
-        st.sampled_from(
-            "\x1b\x07\r\n\t\x00\x7f\x9b\u202e\u200d\ufe0f\ufeff\U000e0041\udc9f\ud800\u0301\u0489a[31m😀"
-        ),
+        st.sampled_from("\x1b\x07\r\n\t\x00\x7f\x9b\u202e\u200d\ufe0f\ufeff\U000e0041\udc9f\ud800\u0301\u0489a[31m😀"),
         st.characters(),
     )
 )

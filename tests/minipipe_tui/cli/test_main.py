@@ -19,9 +19,7 @@ def test_version_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
-def test_help_lists_every_command_within_eighty_columns(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help_lists_every_command_within_eighty_columns(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     out = capsys.readouterr().out
     assert all(f"  {name} " in out for name in COMMANDS)

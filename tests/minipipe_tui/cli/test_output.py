@@ -44,9 +44,7 @@ def test_who_asks_for_no_colour_gets_none(name: str, value: str, monkeypatch: py
     assert not wants_colour(Terminal())
 
 
-def test_talk_to_nobody_is_no_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_talk_to_nobody_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stderr", None)
     say("anybody?")
     assert capsys.readouterr().out == ""

@@ -46,9 +46,7 @@ def test_wrong_usage_names_the_action_and_its_help(
     assert caught.value.hint == hint
 
 
-def test_help_is_no_wider_than_a_page_and_shows_examples(
-    group: CommandParser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_help_is_no_wider_than_a_page_and_shows_examples(group: CommandParser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     group.describe("word " * 60, examples=["minipipe plan validate FILE"])
     text = group.format_help()

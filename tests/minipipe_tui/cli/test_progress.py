@@ -21,9 +21,7 @@ Make = Callable[..., Any]
 STEPS = ["fetch", "build", "test"]
 
 
-def picture(
-    board: Board, *, width: int = 80, height: int = 24, unicode: bool = True, now: float = 5.0
-) -> list[str]:
+def picture(board: Board, *, width: int = 80, height: int = 24, unicode: bool = True, now: float = 5.0) -> list[str]:
     frame = Frame(board, Look(load_theme("dark"), unicode=unicode))
     return frame.picture(width=width, height=height, now=now).plain.split("\n")
 
@@ -71,9 +69,7 @@ def test_without_unicode_symbols_are_ascii(busy: Board) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 10), (20, 7), (200, 60)])
-def test_the_picture_fits_the_terminal_and_counts_what_does_not(
-    width: int, height: int, about_step: Make
-) -> None:
+def test_the_picture_fits_the_terminal_and_counts_what_does_not(width: int, height: int, about_step: Make) -> None:
     board = Board([f"a-step-with-a-rather-long-name-{number}" for number in range(120)])
     board.apply(about_step("step_failed", "a-step-with-a-rather-long-name-7", reason="because " * 20), 1.0)
     lines = picture(board, width=width, height=height)
@@ -91,9 +87,7 @@ def test_a_step_cannot_draw(about_step: Make) -> None:
     assert picture(board)[2] == "  ✘ [bold]^[[2Jx  failed                M-^[31m[/red] :smile:"
 
 
-def test_live_progress_draws_what_it_is_told_and_leaves_the_last_picture(
-    about_run: Make, about_step: Make
-) -> None:
+def test_live_progress_draws_what_it_is_told_and_leaves_the_last_picture(about_run: Make, about_step: Make) -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, height=24, color_system=None)
     with LiveProgress(STEPS, console=console) as live:

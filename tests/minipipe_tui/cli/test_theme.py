@@ -78,9 +78,7 @@ def test_a_theme_extends_another_state_by_state(folder: Path) -> None:
         'name = "under"\n[styles]\nhint = "dim"\n'
         '[states]\nrunning = { symbol = "R", style = "cyan" }\nfailed = { symbol = "F", style = "red" }\n'
     )
-    (folder / "over.toml").write_text(
-        'name = "over"\nextends = "under"\n[states]\nrunning = { style = "bold" }\n'
-    )
+    (folder / "over.toml").write_text('name = "over"\nextends = "under"\n[states]\nrunning = { style = "bold" }\n')
     theme = load_theme("over")
     assert theme.name == "over"
     assert theme.mark("running") == ("R", "*", "bold")
