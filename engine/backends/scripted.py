@@ -36,7 +36,7 @@ class _Scene:
 
 
 class ScriptedBackend:
-    """The nth attempt of a step takes the nth entry, the last repeats; without entries it succeeds at once."""
+    """The nth attempt of a step takes the nth entry, the last repeats; without one it succeeds."""
 
     def __init__(self, script: Mapping[str, Sequence[ScriptedEnd]], slots: int) -> None:
         for entry in (entry for entries in script.values() for entry in entries):

@@ -38,14 +38,18 @@ class Family:
         """`leaders` are the pids that need no look, because they lead attempts that still run."""
         self.leader = leader
         self._attempt_id = attempt_id
-        self._mark = limit_mark(attempt_id)
         self._leaders = leaders
         self._seen: dict[int, int] = {}
 
     def strays(self) -> list[ProcessStat]:
         """What is left besides the leader and has lost its parent; those that are dead already are reaped."""
-        strays = [stat for pid in adopted_pids() if pid not in self._leaders and (stat := self._of_ours(pid))]
-        return [stat for stat in strays if not _reaped(stat)]
+        while True:
+            adopted = [pid for pid in adopted_pids() if pid not in self._leaders]
+            strays = [stat for pid in adopted if (stat := self._of_ours(pid)) is not None]
+            living = [stat for stat in strays if not _reaped(stat)]
+            # One that died after the list was read may have left children that were not in it yet.
+            if living or not strays:
+                return living
 
     def signal(self, number: signal.Signals) -> None:
         """Signal everyone once; a stopped process is woken, so that it can obey."""
@@ -78,7 +82,7 @@ class Family:
         is_ours = (
             stat.session == self.leader
             or self._seen.get(pid) == stat.started
-            or read_limit_mark(pid) == self._mark
+            or read_limit_mark(pid) == limit_mark(self._attempt_id)
             or read_environment_mark(pid) == self._attempt_id
         )
         return stat if is_ours else None

@@ -1,7 +1,7 @@
 """What LocalBackend adds to a bare loop that starts the same commands: run it, read the table.
 
-Both sides start /bin/true in its own session with output to a file. The repetitions alternate and the medians are
-compared within one run, because the machine's speed changes from minute to minute.
+Both sides start /bin/true in its own session with output to a file. The repetitions alternate and the
+medians are compared within one run, because the machine's speed changes from minute to minute.
 """
 
 import argparse
@@ -63,12 +63,13 @@ def _order(number: int, folder: Path, env: dict[str, str]) -> WorkOrder:
     )
 
 
-def measure(work: Callable[[int, int, Path], None], count: int, slots: int) -> float:
-    """Microseconds of wall time per command."""
+def measure(work: Callable[[int, int, Path], None], count: int, slots: int) -> tuple[float, float]:
+    """Microseconds per command: wall time, and processor time of this process alone."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         work(count, slots, Path(folder))
-        return (time.perf_counter() - began) / count * 1e6
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+        return wall / count * 1e6, cpu / count * 1e6
 
 
 def main() -> None:
@@ -77,14 +78,19 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
-    print(f"{'shape':<10}{'bare µs':>10}{'local µs':>10}{'ratio':>8}")
+    print(f"{'shape':<10}{'bare µs':>10}{'local µs':>10}{'ratio':>8}{'bare cpu':>10}{'local cpu':>11}")
     for shape, slots in (("2 slots", 2), ("chain", 1)):
         pairs = [
-            (measure(bare, options.count, slots), measure(local, options.count, slots)) for _ in range(options.repeat)
+            (*measure(bare, options.count, slots), *measure(local, options.count, slots))
+            for _ in range(options.repeat)
         ]
-        bare_time, local_time = (statistics.median(side) for side in zip(*pairs, strict=True))
-        ratio = statistics.median(mine / theirs for theirs, mine in pairs)
-        print(f"{shape:<10}{bare_time:>10.0f}{local_time:>10.0f}{ratio:>8.2f}")
+        bare_wall, bare_cpu, local_wall, local_cpu = (
+            statistics.median(column) for column in zip(*pairs, strict=True)
+        )
+        ratio = statistics.median(pair[2] / pair[0] for pair in pairs)
+        print(
+            f"{shape:<10}{bare_wall:>10.0f}{local_wall:>10.0f}{ratio:>8.2f}{bare_cpu:>10.0f}{local_cpu:>11.0f}"
+        )
 
 
 if __name__ == "__main__":
