@@ -1,6 +1,7 @@
 """All rules about a whole document. Each finds everything it can; none stops another."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from engine.plan.check_graph import gate_findings, graph_findings
 from engine.plan.check_references import reference_findings
@@ -15,7 +16,7 @@ from engine.plan.plan import Variable
 def check(draft: Draft) -> list[Finding]:
     """Everything that is wrong with a document, in the order of its places."""
     if len(draft.findings) < MAX_FINDINGS:
-        draft.findings.extend(_rules(draft))
+        draft.findings.extend(islice(_rules(draft), MAX_FINDINGS))
     return draft.findings[:MAX_FINDINGS]
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from engine.plan.draft import Draft
 from engine.plan.expansion import is_loop, item_count, name_items, written_items
 from engine.plan.finding import Finding, Path, did_you_mean, quote
-from engine.plan.limits import MAX_STEPS
+from engine.plan.limits import MAX_FINDINGS, MAX_STEPS
 from engine.plan.order import cycles, dependency_order
 from engine.plan.plan import Gate, Step
 
@@ -48,8 +49,9 @@ def graph_findings(draft: Draft) -> Graph:
     graph.findings.extend(_collect_places(draft, graph.places))
     for index, step in enumerate(draft.steps):
         waits: list[int] = []
-        if step.depends_on:
-            graph.findings.extend(_wait_findings(step, draft, draft.step_path(index), graph.places, waits))
+        if step.depends_on and len(graph.findings) < MAX_FINDINGS:
+            found = _wait_findings(step, draft, draft.step_path(index), graph.places, waits)
+            graph.findings.extend(islice(found, MAX_FINDINGS))
         graph.waits.append(waits)
     graph.order = dependency_order(graph.waits)
     if graph.has_cycle:

@@ -55,6 +55,8 @@ class _Judge:
         self._draft = draft
         self._graph = graph
         self._secrets = {name for name, variable in draft.variables.items() if variable.secret}
+        # Texts with nothing but declared variables: right in every step, and in most plans the same few.
+        self._sound: set[str] = set()
         # Where steps could not be read whole, what comes before what is not known for certain.
         self._is_order_known = not (draft.broken_steps or graph.has_cycle or graph.findings)
 
@@ -72,7 +74,7 @@ class _Judge:
     def judge_step(self, index: int) -> Iterator[Finding]:
         step = self._draft.steps[index]
         for suffix, text in _late_texts(step):
-            if "${" in text:
+            if "${" in text and text not in self._sound:
                 yield from self._text(index, suffix, text)
         if step.shell is not None and "$" in step.shell:
             yield from self._shell(index, step.shell)
@@ -89,6 +91,8 @@ class _Judge:
         path = self._draft.step_path(index) + suffix
         if isinstance(found, BadReference):
             yield Finding(path, str(found), _FORMS)
+        elif all(reference.step is None and reference.name in self._draft.variables for reference in found):
+            self._sound.add(text)
         else:
             yield from self._all(index, path, found)
 

@@ -40,10 +40,11 @@ def _name_findings(step: Step, path: Path) -> Iterator[Finding]:
     yield from name_findings(step.id, (*path, "id"))
     if step.id in RESERVED_STEPS:
         yield Finding((*path, "id"), f"${{{step.id}.…}} means a matrix value", "choose another id")
-    for key in ("kind", "tool", "role", "workstream"):
-        name = getattr(step, key)
-        if name is not None and "${" not in name:
+    for key, name in (("kind", step.kind), ("tool", step.tool), ("role", step.role)):
+        if name is not None and name != "command":
             yield from name_findings(name, (*path, key))
+    if step.workstream is not None and "${" not in step.workstream:
+        yield from name_findings(step.workstream, (*path, "workstream"))
     for index, name in enumerate(step.locks):
         if "${" not in name:
             yield from name_findings(name, (*path, "locks", index))
@@ -132,10 +133,12 @@ def _matrix_findings(matrix: Mapping[str, Sequence[object]], path: Path) -> Iter
 
 def _gate_findings(names: Sequence[str], draft: Draft, path: Path) -> Iterator[Finding]:
     known = draft.gate_ids
+    seen: set[str] = set()
     for index, name in enumerate(names):
         place = (*path, "gates", index)
         if name not in known:
             hint = did_you_mean(name, known) or 'write it into the plan\'s "gates"'
             yield Finding(place, f"there is no gate {quote(name)}", hint)
-        elif name in names[:index]:
-            yield Finding(place, f"the gate {quote(name)} stands here twice")
+        elif name in seen:
+            yield Finding(place, f"the gate {quote(name)} stands here twice", "once is enough")
+        seen.add(name)

@@ -12,6 +12,8 @@ from math import prod
 from typing import Any
 
 from engine.errors import PlanError, Problem, UserError
+from engine.ids import is_safe_name
+from engine.plan.finding import quote
 from engine.plan.limits import MAX_EDGES, MAX_STEPS
 from engine.plan.lookup import Lookup
 from engine.plan.paths import outside_reason
@@ -164,9 +166,17 @@ class _Settler:
         except UserError as error:
             self.problems.append(Problem(f"step {step_id}", error.message, error.hint))
             return
-        for output in changes["outputs"]:
-            if reason := outside_reason(output):
-                self.problems.append(Problem(f"step {step_id}", f"outputs: {reason}"))
+        for reason in _unfit(changes):
+            self.problems.append(Problem(f"step {step_id}", f"{step_id}: {reason}"))
+
+
+def _unfit(changes: Mapping[str, Any]) -> Iterator[str]:
+    """What may not be, now that the values are known."""
+    yield from (f"outputs: {reason}" for output in changes["outputs"] if (reason := outside_reason(output)))
+    workstream = changes["workstream"]
+    for key, name in [*(("locks", lock) for lock in changes["locks"]), ("workstream", workstream)]:
+        if name is not None and not is_safe_name(name):
+            yield f"{key}: {quote(name)} is not a name of letters, digits, - and _"
 
 
 def early_texts(step: Step) -> Iterator[tuple[tuple[str | int, ...], str]]:

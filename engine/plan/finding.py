@@ -38,7 +38,9 @@ def path_text(path: Path) -> str:
 def _part_text(part: str | int) -> str:
     if isinstance(part, int):
         return f"[{part}]"
-    return f".{part}" if _PLAIN_KEY.fullmatch(part) else f"[{quote(part)}]"
+    if len(part) <= _LONGEST_QUOTE and _PLAIN_KEY.fullmatch(part):
+        return f".{part}"
+    return f"[{quote(part)}]"
 
 
 def quote(text: str) -> str:

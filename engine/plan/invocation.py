@@ -18,12 +18,10 @@ EXPORTED = "MINIPIPE_VALUE_"
 
 
 def resolve_step(step: Step, values: Values, outputs: Outputs) -> Invocation:
-    """The invocation of an expanded step with a command or shell text; UserError where a value is missing."""
+    """The invocation of an expanded step with a command or shell line; UserError if a value is missing."""
     lookup = Lookup(values, outputs, step.item)
     argv, exported = _program(step.command, step.shell, step.id, lookup)
     env = {name: fill(text, lookup) for name, text in step.env.items()}
-    if step.prompt is not None:
-        fill(step.prompt, lookup)
     return Invocation(argv, _folder(step, lookup), {**exported, **env}, tuple(lookup.used_secrets))
 
 

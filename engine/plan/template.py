@@ -16,7 +16,7 @@ _KEY = r"[A-Za-z_][A-Za-z0-9_-]*"
 
 _PIECE = re.compile(r"\$\$\{|\$\{([^{}$]*)\}|\$\{")
 _REFERENCE = re.compile(rf"(?:({_STEP})\.)?({_KEY})")
-_SHELL_PIECE = re.compile(rf"\$\$\{{|\$\$|\$\{{({_STEP}\.{_KEY}|item)\}}|\$\{{?({NAME})")
+_SHELL_PIECE = re.compile(rf"\$\$\{{|\$\$|\$\{{({_STEP}\.{_KEY}|item)\}}|\$\{{?[#!]?({NAME})")
 
 
 @dataclass(frozen=True, slots=True)
