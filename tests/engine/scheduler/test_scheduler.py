@@ -173,6 +173,33 @@ def test_a_lock_is_held_by_one_and_blocks_nobody_who_does_not_want_it() -> None:
     assert scheduler.take(9) == ["d"]
 
 
+def test_a_node_that_cannot_use_a_free_lock_lets_the_next_one_have_it() -> None:
+    scheduler = begun(
+        Node("a", locks=("a",), priority=3),
+        Node("b", locks=("b",), priority=3),
+        Node("both", locks=("a", "b"), priority=2),
+        Node("next", locks=("a",)),
+        Node("last", locks=("a",)),
+    )
+    assert scheduler.take(9) == ["a", "b"]
+    scheduler.finish("a", Result.SUCCEEDED)
+    assert scheduler.take(9) == ["next"]
+
+
+def test_a_free_lock_goes_to_the_best_also_when_a_better_one_withdraws() -> None:
+    scheduler = begun(
+        Node("a", locks=("a",), priority=9),
+        Node("first", locks=("a", "b"), priority=3),
+        Node("third", locks=("a", "b"), priority=1),
+        Node("second", locks=("a",), priority=2),
+    )
+    assert scheduler.take(9) == ["a"]
+    scheduler.finish("a", Result.SUCCEEDED)
+    scheduler.delay("first")
+    scheduler.validate()
+    assert scheduler.take(1) == ["second"]
+
+
 def test_cpu_and_memory_are_counted() -> None:
     scheduler = begun(
         Node("a", cpu=1.5), Node("b", cpu=1), Node("c", cpu=0.5, memory_mb=60), Node("d", memory_mb=50),
@@ -227,8 +254,9 @@ def test_while_much_is_kept_for_one_node_others_say_so() -> None:
         scheduler.finish(scheduler.running[0], Result.SUCCEEDED)
     waits = {scheduler.why(node.id).text for node in small}
     assert "1 cpu is kept for large, which has waited longer" in waits
+    assert scheduler.take(9) == []
     scheduler.finish("large", Result.CANCELED)
-    assert scheduler.take(1)
+    assert len(scheduler.take(9)) == 1
     scheduler.validate()
 
 
