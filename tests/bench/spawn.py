@@ -81,16 +81,11 @@ def main() -> None:
     print(f"{'shape':<10}{'bare µs':>10}{'local µs':>10}{'ratio':>8}{'bare cpu':>10}{'local cpu':>11}")
     for shape, slots in (("2 slots", 2), ("chain", 1)):
         pairs = [
-            (*measure(bare, options.count, slots), *measure(local, options.count, slots))
-            for _ in range(options.repeat)
+            (*measure(bare, options.count, slots), *measure(local, options.count, slots)) for _ in range(options.repeat)
         ]
-        bare_wall, bare_cpu, local_wall, local_cpu = (
-            statistics.median(column) for column in zip(*pairs, strict=True)
-        )
+        bare_wall, bare_cpu, local_wall, local_cpu = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(pair[2] / pair[0] for pair in pairs)
-        print(
-            f"{shape:<10}{bare_wall:>10.0f}{local_wall:>10.0f}{ratio:>8.2f}{bare_cpu:>10.0f}{local_cpu:>11.0f}"
-        )
+        print(f"{shape:<10}{bare_wall:>10.0f}{local_wall:>10.0f}{ratio:>8.2f}{bare_cpu:>10.0f}{local_cpu:>11.0f}")
 
 
 if __name__ == "__main__":

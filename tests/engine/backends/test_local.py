@@ -149,9 +149,7 @@ def test_the_end_of_one_attempt_leaves_the_daemon_of_another_alone(local, make_o
 
 
 @pytest.mark.parametrize("has_own_session", [False, True])
-def test_children_of_other_code_are_neither_killed_nor_reaped(
-    local, make_order, wait_all, tmp_path, has_own_session
-):
+def test_children_of_other_code_are_neither_killed_nor_reaped(local, make_order, wait_all, tmp_path, has_own_session):
     living = subprocess.Popen(["sleep", "60"], start_new_session=has_own_session)
     ended = subprocess.Popen(["sh", "-c", "exit 7"], start_new_session=has_own_session)
     os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
@@ -175,9 +173,7 @@ def test_an_aborted_step_may_end_by_itself_within_its_grace(local, make_order, w
 
 
 def test_a_step_that_ignores_the_request_is_killed_after_its_grace(local, make_order, wait_all):
-    order = make_order(
-        "trap '' TERM; while :; do sleep 0.05; done", timeout_seconds=0.2, grace_seconds=0.2
-    )
+    order = make_order("trap '' TERM; while :; do sleep 0.05; done", timeout_seconds=0.2, grace_seconds=0.2)
     end = run(local, order, wait_all)
     assert (end.ended_by, end.exit_code) == (EndedBy.TIMEOUT, -signal.SIGKILL)
     assert 0.4 <= end.duration_seconds < 3

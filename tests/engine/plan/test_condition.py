@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from engine.plan.condition import BadCondition, check_condition, condition_holds, parse_condition
 from engine.plan.plan import Values
 
-VALUES = Values(
-    {"OS": "linux", "N": "10", "EMPTY": "", "YES": "true", "NO": "False", "ZERO": "0", "TEXT": "a b"}
-)
+VALUES = Values({"OS": "linux", "N": "10", "EMPTY": "", "YES": "true", "NO": "False", "ZERO": "0", "TEXT": "a b"})
 OUTPUTS = {"build": {"changed": "3", "list": "a, b,c"}}
 
 TABLE = [

@@ -63,9 +63,7 @@ def test_a_condition_is_decided_where_it_can_be(plan: Make) -> None:
 
 
 def test_the_value_of_a_loop_is_told(plan: Make) -> None:
-    found = explained(
-        plan({"id": "t", "foreach": ["x"], "command": ["run", "${item}"], "when": "${item} == x"})
-    )
+    found = explained(plan({"id": "t", "foreach": ["x"], "command": ["run", "${item}"], "when": "${item} == x"}))
     assert found["t-x"].argv == ("run", "x")
     assert found["t-x"].when_holds is True
     assert "one of several: item=x" in found["t-x"].why

@@ -12,9 +12,7 @@ STEPS = [
 
 
 def test_the_text_shows_levels_and_what_is_waited_for() -> None:
-    assert graph(STEPS, "text") == (
-        "level 1\n  format\n  lint\nlevel 2\n  end     ← format, lint\nfinally\n  clean\n"
-    )
+    assert graph(STEPS, "text") == ("level 1\n  format\n  lint\nlevel 2\n  end     ← format, lint\nfinally\n  clean\n")
 
 
 def test_mermaid_gets_names_that_mean_nothing_to_it() -> None:

@@ -43,9 +43,7 @@ def test_in_a_command_a_value_stays_within_its_argument() -> None:
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize(
-    "text", ['printf %s "${V}"', 'printf %s "$V"', 'printf %s "${o.k}"', 'printf %s "${item}"']
-)
+@pytest.mark.parametrize("text", ['printf %s "${V}"', 'printf %s "$V"', 'printf %s "${o.k}"', 'printf %s "${item}"'])
 def test_in_a_shell_line_no_value_becomes_code(text: str, value: str) -> None:
     step = Step("s", shell=text, item={"item": value})
     invocation = resolve_step(step, Values({"V": value}), {"o": {"k": value}})
@@ -102,9 +100,7 @@ def test_a_secret_that_is_not_used_is_not_told() -> None:
 
 @pytest.mark.parametrize("outputs", [{}, {"o": {}}, {"o": {"other": "1"}}])
 @pytest.mark.parametrize("step", [Step("s", command=("x", "${o.k}")), Step("s", shell="echo ${o.k}")])
-def test_an_output_that_was_never_left_is_a_clear_error(
-    step: Step, outputs: Mapping[str, dict[str, str]]
-) -> None:
+def test_an_output_that_was_never_left_is_a_clear_error(step: Step, outputs: Mapping[str, dict[str, str]]) -> None:
     with pytest.raises(UserError, match=r"\$\{o\.k\} has no value: the step o left"):
         resolve_step(step, VALUES, outputs)
 

@@ -143,9 +143,7 @@ BAD: list[tuple[list[Any], dict[str, Any], str, str, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("steps", "more", "path", "message", "hint"), BAD, ids=[f"{r[2]} {r[3]}" for r in BAD]
-)
+@pytest.mark.parametrize(("steps", "more", "path", "message", "hint"), BAD, ids=[f"{r[2]} {r[3]}" for r in BAD])
 def test_a_wrong_plan_is_told_what_is_wrong_and_where(
     problems: Problems, steps: list[Any], more: dict[str, Any], path: str, message: str, hint: str
 ) -> None:
@@ -180,9 +178,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_text(problems: Proble
 
 
 def test_a_problem_points_at_its_line_and_column() -> None:
-    text = (
-        '{"version": "1.0",\n "plan_id": "p",\n "steps": [\n  {"id": "a", "command": ["x"], "retries": "3"}]}'
-    )
+    text = '{"version": "1.0",\n "plan_id": "p",\n "steps": [\n  {"id": "a", "command": ["x"], "retries": "3"}]}'
     with pytest.raises(PlanError) as caught:
         parse_plan(text)
     assert [(p.path, p.line, p.column) for p in caught.value.problems] == [("$.steps[0].retries", 4, 44)]
@@ -302,9 +298,7 @@ KEYS = sorted(plan_schema()["$defs"]["StepForm"]["properties"])
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.dictionaries(st.sampled_from(KEYS), ANY, max_size=5), min_size=1, max_size=3),
-    st.dictionaries(
-        st.sampled_from(["variables", "globals", "gates", "finally", "steps", "plan_id"]), ANY, max_size=2
-    ),
+    st.dictionaries(st.sampled_from(["variables", "globals", "gates", "finally", "steps", "plan_id"]), ANY, max_size=2),
 )
 def test_any_document_is_a_plan_or_cleanly_refused(steps: list[dict[str, Any]], more: dict[str, Any]) -> None:
     document = {"version": "1.0", "plan_id": "p", "steps": [{"id": "a", "command": ["x"]} | s for s in steps]}

@@ -15,9 +15,7 @@ def acyclic(draw: st.DrawFn) -> list[Step]:
     steps = [
         Step(
             f"s{number}",
-            depends_on=tuple(f"s{n}" for n in draw(st.sets(st.integers(0, number - 1))) if number)
-            if number
-            else (),
+            depends_on=tuple(f"s{n}" for n in draw(st.sets(st.integers(0, number - 1))) if number) if number else (),
             is_finally=number >= ordinary,
         )
         for number in range(count)

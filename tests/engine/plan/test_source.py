@@ -122,9 +122,7 @@ def test_any_text_that_is_nearly_json_is_refused_cleanly(text: str) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.integers(0, len(GOOD) - 1), st.sampled_from(['"', "{", "]", "1", "\\", "\0", "\ud800", ",", "x" * 999])
-)
+@given(st.integers(0, len(GOOD) - 1), st.sampled_from(['"', "{", "]", "1", "\\", "\0", "\ud800", ",", "x" * 999]))
 def test_any_damage_to_a_good_plan_leaves_a_plan_or_a_clean_refusal(place: int, junk: str) -> None:
     with suppress(PlanError):
         parse_plan(GOOD[:place] + junk + GOOD[place + 1 :])

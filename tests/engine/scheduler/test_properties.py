@@ -49,9 +49,7 @@ def cases(
         possible = [node.id for node in nodes if is_finally or not node.is_finally]
         node = Node(
             f"n{number}",
-            depends_on=()
-            if is_crowd or not possible
-            else tuple(draw(st.lists(st.sampled_from(possible), max_size=3))),
+            depends_on=() if is_crowd or not possible else tuple(draw(st.lists(st.sampled_from(possible), max_size=3))),
             run_if=draw(st.sampled_from(("success", "success", "success", "failure", "always"))),
             is_finally=is_finally,
             critical=draw(st.booleans()),

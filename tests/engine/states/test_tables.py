@@ -118,9 +118,7 @@ def table(entity: str) -> dict[str, set[str]]:
 
 TABLES = {entity: table(entity) for entity in CONTRACT}
 MOVES = [
-    (entity, start, end, end in rows[start])
-    for entity, rows in TABLES.items()
-    for start, end in product(rows, rows)
+    (entity, start, end, end in rows[start]) for entity, rows in TABLES.items() for start, end in product(rows, rows)
 ]
 ENTITIES = sorted(CONTRACT)
 
