@@ -47,9 +47,14 @@ def graph_findings(draft: Draft) -> Graph:
     """The graph of the steps, with what is wrong in it."""
     graph = Graph(draft.steps)
     graph.findings.extend(_collect_places(draft, graph.places))
+    has_finals = any(step.is_finally for step in draft.steps)
     for index, step in enumerate(draft.steps):
-        waits: list[int] = []
-        if step.depends_on and len(graph.findings) < MAX_FINDINGS:
+        waits = _plain_waits(step, index, graph.places) if not has_finals or step.is_finally else None
+        if waits is not None:
+            graph.waits.append(waits)
+            continue
+        waits = []
+        if len(graph.findings) < MAX_FINDINGS:
             found = _wait_findings(step, draft, draft.step_path(index), graph.places, waits)
             graph.findings.extend(islice(found, MAX_FINDINGS))
         graph.waits.append(waits)
@@ -76,6 +81,18 @@ def _collect_places(draft: Draft, places: dict[str, int]) -> Iterator[Finding]:
     names = name_items(draft.steps, {step.id: written_items(step) for step in loops})
     for step_id, expanded in names.items():
         places.update(dict.fromkeys(expanded, places[step_id]))
+
+
+def _plain_waits(step: Step, index: int, places: Mapping[str, int]) -> list[int] | None:
+    """The places that a step waits for, if there is nothing to say about any of them: nearly always."""
+    names = step.depends_on
+    if len(names) > 1 and len(set(names)) < len(names):
+        return None
+    try:
+        waits = [places[name] for name in names]
+    except KeyError:
+        return None
+    return None if index in waits else waits
 
 
 def _wait_findings(

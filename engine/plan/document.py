@@ -4,6 +4,7 @@ The same declarations check a plan and make the JSON Schema for editors. A form 
 and steps fit together: that is `check.py`. Types are strict: "3" is no number, 1 is not true.
 """
 
+from math import isfinite
 from typing import Annotated, Any, Literal, Required
 
 from pydantic import (
@@ -27,20 +28,22 @@ _ID_PATTERN = {"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}
 _SCALAR_SCHEMA = {"type": ["string", "number", "boolean"]}
 
 
-def _scalar(value: Any) -> Scalar:
-    if isinstance(value, str | bool):
-        return value
-    if isinstance(value, int) and abs(value) <= MAX_INTEGER:
-        return value
-    if isinstance(value, float) and abs(value) < float("inf"):
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, int):
+        return abs(value) <= MAX_INTEGER
+    return isinstance(value, str) or (isinstance(value, float) and isfinite(value))
+
+
+def _scalar(value: Any) -> Any:
+    if _is_scalar(value):
         return value
     raise PydanticCustomError("scalar", "should be a text, a number, true or false")
 
 
 def _scalars(value: Any) -> tuple[Scalar, ...]:
-    if not isinstance(value, list):
-        raise PydanticCustomError("scalars", "should be a list of texts, numbers, true or false")
-    return tuple(_scalar(item) for item in value)
+    if isinstance(value, list) and all(map(_is_scalar, value)):
+        return tuple(value)
+    raise PydanticCustomError("scalars", "should be a list of texts, numbers, true or false")
 
 
 def _items(value: Any) -> tuple[Scalar, ...] | str:

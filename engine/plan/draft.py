@@ -126,6 +126,8 @@ def _read_variable(name: str, raw: object, findings: list[Finding]) -> Variable:
 
 
 def _read_gate(index: int, raw: object, draft: Draft) -> None:
+    if len(draft.findings) >= MAX_FINDINGS:
+        return
     count = len(draft.findings)
     fields = _gate.read(raw, ("gates", index), draft.findings, id=f"{STAND_IN}{index}", type="CUSTOM")
     if len(draft.findings) > count:

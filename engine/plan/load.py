@@ -1,6 +1,9 @@
 """A plan from its text: the only way in. Everything that is wrong is told at once, with its place."""
 
+import gc
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,24 @@ def load_plan(path: Path) -> Plan:
 def parse_plan(text: str | bytes, *, source: str = "plan") -> Plan:
     """The plan in a text; raises PlanError with all of its problems."""
     text = decode(text, source)
-    draft = read_document(read_object(text, source))
-    if findings := check(draft):
+    with _collection_paused():
+        draft = read_document(read_object(text, source))
+        findings = check(draft)
+    if findings:
         raise PlanError(to_problems(findings, text), source=source)
     return _to_plan(draft, text)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """A large plan is very many objects and no garbage: looking for some takes a quarter of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _to_plan(draft: Draft, text: str) -> Plan:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from engine.errors import UserError
 from engine.plan.plan import Scalar, Values
 from engine.plan.template import Reference
-from engine.plan.variables import scalar_text
+from engine.plan.variables import is_usable, scalar_text
 
 Outputs = Mapping[str, Mapping[str, str]]
 """What earlier steps left, by step id and key."""
@@ -49,8 +49,12 @@ class Lookup:
     def _output(self, reference: Reference) -> str:
         step, key = str(reference.step), reference.name
         try:
-            return self.outputs[step][key]
+            value = self.outputs[step][key]
         except KeyError:
             left = ", ".join(sorted(self.outputs.get(step, {}))) or "nothing"
             message = f"{reference} has no value: the step {step} left {left}"
-            raise UserError(message, hint=f'let it write a line "{key}=…" into the file $MINIPIPE_OUTPUT') from None
+            hint = f'let it write a line "{key}=…" into the file $MINIPIPE_OUTPUT'
+            raise UserError(message, hint=hint) from None
+        if not is_usable(value):
+            raise UserError(f"the value of {reference} is not text: it holds a NUL or is not UTF-8")
+        return value

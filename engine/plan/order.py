@@ -63,9 +63,9 @@ def cycles(waits: Waits, order: Iterable[int]) -> list[list[int]]:
     """Cycles among the places that an order left out, without the closing step; no two share a place."""
     left = set(range(len(waits))).difference(order)
     found = []
-    while left:
+    for start in sorted(left):
         walk: list[int] = []
-        place = min(left)
+        place = start
         # Whatever is left waits for something that is left or was walked over before.
         while place in left:
             left.remove(place)

@@ -38,6 +38,11 @@ _TYPES = {
     "list_type": "a list",
     "dict_type": "an object",
 }
+_CUSTOM = {
+    "scalar": "should be a text, a number in the usual range, true or false",
+    "scalars": "should be a list of texts, numbers, true or false",
+    "environment": "should be true, or the name of an environment variable",
+}
 _MISSING_HINTS = {
     "version": 'add "version": "1.0"',
     "id": 'every step and gate has one, such as "id": "build"',
@@ -91,16 +96,10 @@ def _sentence(kind: str, ctx: Mapping[str, Any], given: object) -> tuple[str, st
     if kind == "string_too_long":
         return f"is too long: at most {ctx['max_length']} characters", ""
     if kind in ("scalar", "scalars", "environment"):
-        return f"{_lower(kind)}, not {shown}", _type_hint(kind, given)
+        words = _CUSTOM[kind]
+        is_inside = kind == "scalars" and isinstance(given, list)
+        return words if is_inside else f"{words}, not {shown}", _type_hint(kind, given)
     return f"is not right: {shown}", ""
-
-
-def _lower(kind: str) -> str:
-    return {
-        "scalar": "should be a text, a number in the usual range, true or false",
-        "scalars": "should be a list of texts, numbers, true or false",
-        "environment": "should be true, or the name of an environment variable",
-    }[kind]
 
 
 def _choice(expected: str, given: object) -> tuple[str, str]:

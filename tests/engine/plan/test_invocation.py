@@ -105,6 +105,11 @@ def test_an_output_that_was_never_left_is_a_clear_error(step: Step, outputs: Map
         resolve_step(step, VALUES, outputs)
 
 
+def test_an_output_that_is_not_text_is_a_clear_error() -> None:
+    with pytest.raises(UserError, match="is not text"):
+        resolve_step(Step("s", command=("x", "${o.k}")), VALUES, {"o": {"k": "a\0b"}})
+
+
 @pytest.mark.parametrize("folder", ["../x", "/etc", "a/../../b", ""])
 def test_a_value_cannot_lead_out_of_the_workspace(folder: str) -> None:
     with pytest.raises(UserError, match="cwd"):

@@ -1,5 +1,6 @@
 """Plans as they are written: what they mean, and what is said about wrong ones."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -109,7 +110,7 @@ BAD: list[tuple[list[Any], dict[str, Any], str, str, str]] = [
     ([{"id": "a", "locks": ["${S}"]}], {"variables": {"S": {"secret": True}}}, "$.steps[0].locks[0]",
      "the secret S would be shown", ""),
     ([{"id": "a", "foreach": [], "command": ["x"]}], {}, "$.steps[0].foreach", "the list is empty", ""),
-    ([{"id": "a", "foreach": [[]], "command": ["x"]}], {}, "$.steps[0].foreach", "should be", ""),
+    ([{"id": "a", "foreach": [[]], "command": ["x"]}], {}, "$.steps[0].foreach", "a list of texts", ""),
     ([{"id": "a", "foreach": "a,b"}], {}, "$.steps[0].foreach", "is not one variable", "a list such as"),
     ([{"id": "a", "foreach": "${S}"}], {"variables": {"S": {"secret": True}}}, "$.steps[0].foreach",
      "the secret S would be shown in the ids", ""),
@@ -204,6 +205,13 @@ def test_a_thousand_mistakes_are_told_in_part_and_soon(problems: Problems) -> No
     found = problems(*({"id": f"s{n}", "depends_on": [f"t{n}x", f"u{n}y"]} for n in range(3_000)))
     assert len(found) == 100
     assert monotonic() - start < 5
+
+
+def test_the_garbage_collector_is_left_as_it_was() -> None:
+    for text in ("{}", "["):
+        with pytest.raises(PlanError):
+            parse_plan(text)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("key", ["steps", "plan_id", "version"])

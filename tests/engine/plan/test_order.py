@@ -1,5 +1,7 @@
 """The order of steps."""
 
+from time import monotonic
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +46,13 @@ def test_among_equals_the_plan_decides() -> None:
         Step("e"),
     ]
     assert topological_order(steps) == ["z", "b", "a", "c", "e", "f"]
+
+
+def test_many_cycles_are_found_soon() -> None:
+    waits = [[place ^ 1] for place in range(20_000)]
+    start = monotonic()
+    assert len(cycles(waits, dependency_order(waits))) == 10_000
+    assert monotonic() - start < 1
 
 
 def test_levels_count_the_longest_way() -> None:
