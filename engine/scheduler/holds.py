@@ -58,6 +58,14 @@ class Holds:
     def holder(self, lock: str) -> str | None:
         return self._holders.get(lock)
 
+    def line_up(self, queue: Queue) -> None:
+        """Let a queue stand where it will be tried, or in line for what it lacks already."""
+        want = self.lacking(queue)
+        if want is None:
+            queue.home.add(queue)
+        else:
+            self.park(queue, want)
+
     def park(self, queue: Queue, want: Want) -> None:
         """Let a queue wait for what it lacks."""
         line = self._lines.get(want)

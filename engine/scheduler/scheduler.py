@@ -170,9 +170,9 @@ class Scheduler:
                 self._move(entry, Place.RUNNING)
                 self._running[entry.node.id] = None
                 self._starts += 1
-                if queue.nodes:
-                    lane.line.add(queue)
                 self._holds.take(queue, entry.node.id)
+                if queue.nodes:
+                    self._holds.line_up(queue)
                 return entry
             self._holds.park(queue, lacking)
         return None
