@@ -59,31 +59,6 @@ def list_document(rows: Iterable[Mapping[str, Any]], cursor: str | None) -> dict
     return {"runs": [{name: row[name] for name in kept} for row in rows], "next": cursor}
 
 
-EMPTY_STATUS: dict[str, Any] = {
-    "runs": {},
-    "tasks": {},
-    "patches": {},
-    "oldest_review_at": None,
-    "owners": [],
-    "daemon": {"running": False, "pid": None, "slots": None},
-}
-"""How things stand where nothing has run yet."""
-
-
-def status_document(database: "Database") -> dict[str, Any]:
-    """Counts by entity and state, and who is at work."""
-    owners = []
-    for run in queries.runs_in_states(database, ("running", "paused", "quarantined")):
-        if owner := owner_of_run(database, run.run_id):
-            owners.append({"run_id": run.run_id, "pid": owner.pid, "host": owner.host})
-    return {
-        **EMPTY_STATUS,
-        "runs": queries.counts_by_state(database, "run"),
-        "tasks": queries.counts_by_state(database, "task"),
-        "owners": owners,
-    }
-
-
 def owner_of_run(database: "Database", run_id: str) -> ownership.Owner | None:
     """Who runs a run now; its lock lies beside the database."""
     return ownership.owner_of(Path(database.path).parent / "runs" / run_id)

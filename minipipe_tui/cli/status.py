@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from engine.store.documents import EMPTY_STATUS, status_document
-from minipipe_tui.cli import show
-from minipipe_tui.cli.opening import add_run_argument, opened_store
+from engine.store.glance import status_document
+from engine.workspace import find_workspace
 from minipipe_tui.cli.output import print_json, print_lines
 from minipipe_tui.cli.parser import CommandParser
 
@@ -16,15 +16,16 @@ def add_arguments(parser: CommandParser) -> None:
         "Say how things stand: counts by state, owners of live runs. With RUN, the same as `minipipe show RUN`.",
         examples=("minipipe status", "minipipe status --json"),
     )
-    add_run_argument(parser, optional=True)
+    parser.add_argument("run_id", metavar="RUN", nargs="?", help="the same as `minipipe show RUN`")
     parser.add_json_option()
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.run_id is not None:
+        from minipipe_tui.cli import show
+
         return show.run(arguments)
-    with opened_store(missing_ok=True) as (_, database):
-        document = EMPTY_STATUS if database is None else status_document(database)
+    document = status_document(find_workspace(Path.cwd()))
     if arguments.json:
         print_json(document)
     else:

@@ -1,0 +1,52 @@
+"""How things stand, at a glance: what `minipipe status` prints, read without Peewee.
+
+Prompts, bars and CI ask for this again and again; loading the library would take several times as long as the answer.
+It reads three columns and never writes.
+"""
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from engine import ownership
+from engine.errors import StoreDamaged
+from engine.workspace import Workspace
+
+_EMPTY: dict[str, Any] = {
+    "runs": {},
+    "tasks": {},
+    "patches": {},
+    "oldest_review_at": None,
+    "owners": [],
+    "daemon": {"running": False, "pid": None, "slots": None},
+}
+
+
+def status_document(workspace: Workspace) -> dict[str, Any]:
+    """Counts by entity and state, and who is at work."""
+    path = workspace.database_path
+    if not path.exists():
+        return dict(_EMPTY)
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            return {
+                **_EMPTY,
+                "runs": _counts(connection, "runs"),
+                "tasks": _counts(connection, "tasks"),
+                "owners": _owners(connection, workspace),
+            }
+    except sqlite3.Error as error:
+        raise StoreDamaged(str(path), str(error)) from error
+
+
+def _counts(connection: sqlite3.Connection, table: str) -> dict[str, int]:
+    return dict(connection.execute(f"SELECT state, count(*) FROM {table} GROUP BY state ORDER BY state").fetchall())
+
+
+def _owners(connection: sqlite3.Connection, workspace: Workspace) -> list[dict[str, Any]]:
+    """The owners of runs that have begun and not ended."""
+    rows = connection.execute(
+        "SELECT run_id FROM runs WHERE state IN ('running', 'paused', 'quarantined') ORDER BY run_id"
+    )
+    found = ((run_id, ownership.owner_of(workspace.run_folder(run_id))) for (run_id,) in rows)
+    return [{"run_id": run_id, "pid": owner.pid, "host": owner.host} for run_id, owner in found if owner]
