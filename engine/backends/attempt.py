@@ -15,7 +15,7 @@ from engine.backends.contract import AttemptEnd, EndedBy, WorkOrder
 from engine.clock import monotonic
 from engine.process.family import Family, adopt_orphans
 from engine.process.leader import POLL_SECONDS, Leader
-from engine.process.logs import CappedLog
+from engine.process.logs import CappedLog, SpareLogs
 from engine.process.marks import limit_mark
 from engine.process.pipes import MaskedPipe
 from engine.process.spawn import spawn
@@ -31,12 +31,12 @@ Wake = Callable[[], None]
 class RunningAttempt:
     """A started work order; SpawnFailed or OSError (its log) if it cannot be started."""
 
-    def __init__(self, order: WorkOrder, selector: Selector, leaders: set[int]) -> None:
+    def __init__(self, order: WorkOrder, selector: Selector, leaders: set[int], spares: SpareLogs) -> None:
         self.order = order
         self._selector = selector
         self._leaders = leaders
         self._started = monotonic()
-        self._log = CappedLog(order.log_path, order.log_cap_bytes)
+        self._log = CappedLog(order.log_path, order.log_cap_bytes, spares)
         self._pipe = MaskedPipe(self._log.descriptor, order.secrets) if order.secrets else None
         self._leader = self._start()
         self._family = Family(order.attempt_id, self._leader.pid, leaders)

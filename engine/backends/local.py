@@ -13,6 +13,7 @@ from engine.backends.contract import AttemptEnd, EndedBy, ProcessFacts, WorkOrde
 from engine.clock import monotonic
 from engine.errors import SpawnFailed
 from engine.process.family import adopt_orphans
+from engine.process.logs import SpareLogs
 from engine.process.procfs import process_facts
 
 
@@ -27,6 +28,7 @@ class LocalBackend:
         self._attempts: dict[str, RunningAttempt] = {}
         self._leaders: set[int] = set()
         self._ends: list[AttemptEnd] = []
+        self._spares = SpareLogs()
 
     def free_slots(self) -> int:
         """How many more attempts may be started now."""
@@ -36,7 +38,7 @@ class LocalBackend:
         """Start the program; what cannot be started ends at the next wait."""
         began = monotonic()
         try:
-            self._attempts[order.attempt_id] = RunningAttempt(order, self._selector, self._leaders)
+            self._attempts[order.attempt_id] = RunningAttempt(order, self._selector, self._leaders, self._spares)
         except SpawnFailed as error:
             self._end_unstarted(order, began, error.message)
         except OSError as error:
@@ -77,6 +79,7 @@ class LocalBackend:
         while self._attempts:
             self._look(math.inf)
             self._tend_due()
+        self._spares.clear()
         self._selector.close()
 
     def _look(self, until: float) -> bool:

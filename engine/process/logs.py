@@ -19,12 +19,42 @@ _KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02
 _COPY_BYTES = 1 << 20
 
 
+class SpareLogs:
+    """The log files of attempts that printed nothing, taken for later ones: an attempt without output leaves none.
+
+    Making a file can cost more than everything else that a small step needs; giving it another name costs little.
+    """
+
+    def __init__(self) -> None:
+        self._paths: list[Path] = []
+
+    def open(self, path: Path) -> int:
+        """A log to append to: a spare one under its new name, or a new one."""
+        while self._paths:
+            try:
+                os.rename(self._paths.pop(), path)  # noqa: PTH104 - on the way of every step
+                return open_log(path)
+            except OSError:
+                continue  # Somebody removed the spare one, or it lies elsewhere.
+        return open_log(path)
+
+    def keep(self, path: Path) -> None:
+        self._paths.append(path)
+
+    def clear(self) -> None:
+        """Remove what was not used again."""
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        self._paths.clear()
+
+
 class CappedLog:
     """One attempt's log; whoever runs the attempt calls `trim` now and then, and `finish` once at the end."""
 
-    def __init__(self, path: Path, cap_bytes: int) -> None:
+    def __init__(self, path: Path, cap_bytes: int, spares: SpareLogs | None = None) -> None:
         self.path = path
-        self.descriptor = open_log(path)
+        self._spares = spares or SpareLogs()
+        self.descriptor = self._spares.open(path)
         self.pause = _QUIET_PAUSE
         """How long `trim` may be left alone."""
         self._keep = max(cap_bytes // 2, 1)
@@ -48,9 +78,11 @@ class CappedLog:
             self._size = self._keep
 
     def finish(self) -> None:
-        """Let go of the file; one that was too long becomes head, marker and tail."""
+        """Let go of the file; one that was too long becomes head, marker and tail, one that is empty a spare."""
         try:
             size = os.fstat(self.descriptor).st_size
+            if size == 0 and not self._truncated:
+                self._spares.keep(self.path)
             if self._truncated or size > 2 * self._keep:
                 tail = min(self._keep, size - self._keep)
                 rewrite(self.path, head=self._keep, tail=tail, cut=self._truncated + size - self._keep - tail)
