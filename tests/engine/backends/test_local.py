@@ -177,23 +177,21 @@ def test_an_aborted_step_may_end_by_itself_within_its_grace(local, make_order, w
 
 
 def test_a_step_that_ignores_the_request_is_killed_after_its_grace(local, make_order, wait_all):
-    order = make_order(
-        "trap '' TERM; while :; do sleep 0.05; done", timeout_seconds=0.2, grace_seconds=0.2
-    )
+    order = make_order("trap '' TERM; while :; do sleep 0.05; done", timeout_seconds=0.2, grace_seconds=0.2)
     end = run(local, order, wait_all)
     assert (end.ended_by, end.exit_code) == (EndedBy.TIMEOUT, -signal.SIGKILL)
     assert 0.4 <= end.duration_seconds < 3
     assert end.message == "no end within 0.2 s"
 
 
-def test_a_stopped_step_can_be_aborted(local, make_order, wait_all):
-    order = make_order("kill -STOP $$")
+def test_a_stopped_step_is_woken_so_that_it_can_obey(local, make_order, wait_all):
+    order = make_order("trap 'exit 5' TERM; kill -STOP $$; while :; do sleep 0.01; done", grace_seconds=5.0)
     local.start(order)
     facts = local.process_facts(order.attempt_id)
     wait_until(lambda: (found := read_stat(facts.pid)) is not None and found.state == "T")
     local.abort(order.attempt_id)
     (end,) = wait_all(local, 1)
-    assert end.ended_by is EndedBy.CANCEL
+    assert (end.ended_by, end.exit_code) == (EndedBy.CANCEL, 5)
 
 
 def test_an_abort_after_the_end_does_not_change_it(local, make_order, wait_all):
@@ -260,7 +258,9 @@ def test_a_secret_that_is_written_in_two_parts_never_reaches_the_log(local, make
 
 
 def test_a_masked_log_is_capped_too(local, make_order, wait_all):
-    order = make_order("echo pass; head -c 3000000 /dev/zero; echo pass", secrets=("pass",), log_cap_bytes=2000)
+    order = make_order(
+        "echo pass; head -c 3000000 /dev/zero; echo pass", secrets=("pass",), log_cap_bytes=2000
+    )
     run(local, order, wait_all)
     log = order.log_path.read_bytes()
     assert log.startswith(b"***\n")
