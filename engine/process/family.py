@@ -18,6 +18,7 @@ from engine.process.procfs import ProcessStat, adopted_pids, descendant_stats, r
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_ROUNDS = 20
+_LOOKS = 20
 
 
 @cache
@@ -43,13 +44,15 @@ class Family:
 
     def strays(self) -> list[ProcessStat]:
         """What is left besides the leader and has lost its parent; those that are dead already are reaped."""
-        while True:
+        strays: list[ProcessStat] = []
+        for _ in range(_LOOKS):
             adopted = [pid for pid in adopted_pids() if pid not in self._leaders]
             strays = [stat for pid in adopted if (stat := self._of_ours(pid)) is not None]
             living = [stat for stat in strays if not _reaped(stat)]
             # One that died after the list was read may have left children that were not in it yet.
             if living or not strays:
                 return living
+        return strays  # They fork and die faster than we look: somebody is left.
 
     def signal(self, number: signal.Signals) -> None:
         """Signal everyone once; a stopped process is woken, so that it can obey."""
@@ -62,10 +65,13 @@ class Family:
 
     def kill(self) -> None:
         """Kill everyone, and those whom they start meanwhile, as far as a bounded number of rounds goes."""
+        self.signal(signal.SIGKILL)
         for _ in range(_KILL_ROUNDS):
-            self.signal(signal.SIGKILL)
-            if not self.strays():
+            strays = self.strays()
+            if not strays:
                 return
+            for stat in strays:
+                send(stat, signal.SIGKILL)
 
     def _outside_the_group(self) -> list[ProcessStat]:
         roots = self.strays()

@@ -16,12 +16,13 @@ from engine.process.procfs import read_stat
 
 HIDE = "env -i setsid"
 FORK_STORM = """
-import os, signal
+import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-while True:
+for generation in range(4000):
     if os.fork():
         os._exit(0)
     os.setsid()
+open("died of age", "x")
 """
 
 
@@ -119,6 +120,7 @@ def test_a_process_that_forks_away_for_ever_is_caught(local, make_order, wait_al
     order = make_order((sys.executable, "-IS", "storm.py"))
     assert run(local, order, wait_all).duration_seconds < 5
     assert survivors_of(order.attempt_id) == []
+    assert not (tmp_path / "died of age").exists()
 
 
 def survivors_of(attempt_id: str) -> list[int]:
@@ -180,14 +182,14 @@ def test_a_step_that_ignores_the_request_is_killed_after_its_grace(local, make_o
     assert end.message == "no end within 0.2 s"
 
 
-def test_a_stopped_step_can_be_aborted(local, make_order, wait_all):
-    order = make_order("kill -STOP $$")
+def test_a_stopped_step_is_woken_so_that_it_can_obey(local, make_order, wait_all):
+    order = make_order("trap 'exit 5' TERM; kill -STOP $$; while :; do sleep 0.01; done", grace_seconds=5.0)
     local.start(order)
     facts = local.process_facts(order.attempt_id)
     wait_until(lambda: (found := read_stat(facts.pid)) is not None and found.state == "T")
     local.abort(order.attempt_id)
     (end,) = wait_all(local, 1)
-    assert end.ended_by is EndedBy.CANCEL
+    assert (end.ended_by, end.exit_code) == (EndedBy.CANCEL, 5)
 
 
 def test_an_abort_after_the_end_does_not_change_it(local, make_order, wait_all):
@@ -254,7 +256,9 @@ def test_a_secret_that_is_written_in_two_parts_never_reaches_the_log(local, make
 
 
 def test_a_masked_log_is_capped_too(local, make_order, wait_all):
-    order = make_order("echo pass; head -c 3000000 /dev/zero; echo pass", secrets=("pass",), log_cap_bytes=2000)
+    order = make_order(
+        "echo pass; head -c 3000000 /dev/zero; echo pass", secrets=("pass",), log_cap_bytes=2000
+    )
     run(local, order, wait_all)
     log = order.log_path.read_bytes()
     assert log.startswith(b"***\n")
