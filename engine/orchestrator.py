@@ -164,7 +164,7 @@ class Orchestrator:
 
     def _take_over(self, book: Runbook, attempts: Attempts, *, pid: int, host: str) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
-        recovery.end_survivors(orphans)
+        recovery.end_leftovers(orphans)
         with self.journal.group():
             recovery.close_orphans(book, attempts, orphans)
             if book.run.state == RunState.RUNNING:

@@ -7,23 +7,22 @@ not touched. An attempt that the crash interrupted is closed as `orphaned`, and 
 from engine.backends.contract import ProcessFacts
 from engine.executor.attempts import Attempts
 from engine.executor.runbook import Runbook
-from engine.process.survivors import end_processes, find_survivors
+from engine.process.survivors import end_survivors
 from engine.states import AttemptState, TaskState
 from engine.states.outcomes import Outcome
 from engine.store.records import AttemptRecord
 
 
-def end_survivors(attempts: list[AttemptRecord], *, grace_seconds: float = 1.0) -> int:
-    """End every process that attempts of a dead owner left behind; answer how many there were."""
+def end_leftovers(attempts: list[AttemptRecord], *, grace_seconds: float = 1.0) -> list[int]:
+    """End every process that attempts of a dead owner left behind; answer those that could not be ended."""
+    if not attempts:
+        return []
     known = [
         ProcessFacts(attempt.pid, attempt.process_started, attempt.boot_id)
         for attempt in attempts
         if attempt.pid is not None and attempt.process_started is not None and attempt.boot_id is not None
     ]
-    survivors = find_survivors({attempt.attempt_id for attempt in attempts}, known)
-    if survivors:
-        end_processes(survivors, grace_seconds)
-    return len(survivors)
+    return end_survivors({attempt.attempt_id for attempt in attempts}, known, grace_seconds=grace_seconds)
 
 
 def close_orphans(book: Runbook, attempts: Attempts, orphans: list[AttemptRecord]) -> None:

@@ -256,9 +256,7 @@ def test_a_secret_that_is_written_in_two_parts_never_reaches_the_log(local, make
 
 
 def test_a_masked_log_is_capped_too(local, make_order, wait_all):
-    order = make_order(
-        "echo pass; head -c 3000000 /dev/zero; echo pass", secrets=("pass",), log_cap_bytes=2000
-    )
+    order = make_order("echo pass; head -c 3000000 /dev/zero; echo pass", secrets=("pass",), log_cap_bytes=2000)
     run(local, order, wait_all)
     log = order.log_path.read_bytes()
     assert log.startswith(b"***\n")

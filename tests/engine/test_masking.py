@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.process.masking import StreamMasker, mask_data, mask_text
+from engine.masking import StreamMasker, mask_data, mask_text
 
 letters = st.text("abc", max_size=40)
 secret_lists = st.lists(st.text("abc", min_size=1, max_size=5), max_size=4)
