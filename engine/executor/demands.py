@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from engine.errors import EnvironmentUnfit, PlanError, Problem
 from engine.executor.settings import RunSettings
+from engine.git import has_commit
 from engine.plan.plan import Plan, Step
-from engine.process.capture import capture
 from engine.workspace import Workspace
 
 
@@ -36,11 +36,7 @@ def _check_repository(workspace: Workspace) -> None:
             f"{workspace.root} is not in a git repository",
             hint='run `git init` and commit, or set "isolation": "none" in the plan\'s globals',
         )
-    found = capture(
-        ["git", "-c", "core.fsmonitor=false", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
-        cwd=workspace.root,
-    )
-    if found.exit_code != 0:
+    if not has_commit(workspace.root):
         raise EnvironmentUnfit(
             f"the repository {workspace.root} has no commit yet",
             hint='commit once, or set "isolation": "none" in the plan\'s globals',

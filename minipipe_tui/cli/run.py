@@ -43,10 +43,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if text.isdecimal() and (number := int(text)) > 0:
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
 
 
 def run(arguments: argparse.Namespace) -> int:
