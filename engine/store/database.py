@@ -94,18 +94,26 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
         """One write transaction, taken at once (never upgraded from a read), all or nothing."""
-        with self.lock, self.translated_errors(), self.write_lock():
-            cursor: sqlite3.Cursor = self.peewee.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+        with self.lock, self.write_lock():
+            cursor = self._cursor()
             try:
+                cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
+            except (sqlite3.Error, peewee.PeeweeException) as error:
+                self._undo(cursor)
+                raise self._in_our_words(error) from error
             except BaseException:
-                if self.peewee.connection().in_transaction:
-                    cursor.execute("ROLLBACK")
+                self._undo(cursor)
                 raise
-            finally:
-                cursor.close()
+
+    def _cursor(self) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.peewee.cursor()
+        return cursor
+
+    def _undo(self, cursor: sqlite3.Cursor) -> None:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
 
     @contextmanager
     def write_lock(self, *, exclusive: bool = False) -> Iterator[None]:
