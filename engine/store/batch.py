@@ -17,7 +17,7 @@ from engine.store import tables
 from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
 
 ENCODE = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
-_EMPTY = {tuple: "[]", dict: "{}", MappingProxyType: "{}"}
+_EMPTY: dict[type, str] = {tuple: "[]", dict: "{}", MappingProxyType: "{}"}
 
 
 class Draft(NamedTuple):
@@ -61,7 +61,7 @@ class Batch:
         changes = self._changes.setdefault(type(record), {})
         based_on, previous = changes.get(record.id, (record.version - 1, None))
         if previous is not None and previous.version != record.version - 1:
-            raise StaleRecord(record.ENTITY, record.id, record.version - 1)
+            raise StaleRecord(record.entity, record.id, record.version - 1)
         changes[record.id] = (based_on, record)
 
     def log(self, draft: Draft) -> None:
@@ -88,7 +88,7 @@ class Batch:
             return
         for entity_id, (based_on, record) in changes.items():
             if cursor.execute(shape.find, shape.place(record, record.version)).fetchone() is None:
-                raise StaleRecord(record.ENTITY, entity_id, based_on)
+                raise StaleRecord(record.entity, entity_id, based_on)
 
     def _write_events(self, cursor: sqlite3.Cursor) -> list[Event]:
         notes = [ENCODE(draft.metadata) if draft.metadata else "{}" for draft in self._drafts]

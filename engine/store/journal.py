@@ -98,7 +98,7 @@ class Journal:
         **columns: Any,
     ) -> R:
         """Change an entity's state and answer the record as it is then. The only place where a state is written."""
-        event_type = _EVENT_TYPES.get((record.ENTITY, record.state, to_state))
+        event_type = _EVENT_TYPES.get((record.entity, record.state, to_state))
         if event_type is None:
             self._refuse(record, to_state)
         if self._secrets:
@@ -207,7 +207,7 @@ class Journal:
             self.now(),
             event_type,
             severity_of(event_type),
-            about.ENTITY,
+            about.entity,
             about.id,
             *move,
             reason,
@@ -218,9 +218,9 @@ class Journal:
 
     def _refuse(self, record: Record, to_state: str) -> NoReturn:
         """A move that the entity's table does not list, told with what led there."""
-        allowed = MACHINES[record.ENTITY].allowed(record.state)
+        allowed = MACHINES[record.entity].allowed(record.state)
         raise InvalidTransition(
-            record.ENTITY, record.id, record.state, str(to_state), allowed, story=self._story(record.id)
+            record.entity, record.id, record.state, str(to_state), allowed, story=self._story(record.id)
         )
 
     def _story(self, entity_id: str) -> list[str]:
