@@ -162,9 +162,9 @@ class Attempts:
         ]
 
     def _settle_task(self, step: Step, finding: Finding, seconds: float) -> Result | RetryDecision:
-        metadata = {"duration_seconds": round(seconds, 3)}
+        metadata: dict[str, object] = {"duration_seconds": round(seconds, 3)}
         if finding.message:
-            metadata["message"] = finding.message  # type: ignore[assignment]
+            metadata["message"] = finding.message
         if finding.outcome in (Outcome.OK, Outcome.CHECK_FAILED):
             self._book.move_task(step.id, TaskState.VALIDATING, trigger="exit")
         if finding.outcome is Outcome.OK:

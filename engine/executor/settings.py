@@ -39,7 +39,9 @@ class RunSettings:
     def from_dict(cls, kept: Mapping[str, Any]) -> Self:
         """Read what `as_dict` gave, also by a version that knew more or fewer settings."""
         known = {field.name for field in fields(cls)}
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()
+        }
         return cls(**{name: value for name, value in values.items() if name in known})
 
 

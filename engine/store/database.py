@@ -25,6 +25,25 @@ CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The size of the write-ahead log from which on it is folded back into the database."""
 
 
+class FileLock:
+    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint."""
+
+    __slots__ = ("_operation", "descriptor")
+
+    def __init__(self, operation: int) -> None:
+        self._operation = operation
+        self.descriptor: int | None = None
+
+    def __enter__(self) -> None:
+        if self.descriptor is None:
+            raise StoreError("the database was opened for reading only")
+        fcntl.flock(self.descriptor, self._operation)
+
+    def __exit__(self, *exception: object) -> None:
+        if self.descriptor is not None:
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+
 class Database:
     """An open store. Cheap to open read-only; opening it for writing brings its schema up to date."""
 
@@ -34,7 +53,8 @@ class Database:
         self.busy_seconds = busy_seconds
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
-        self._write_lock_descriptor: int | None = None
+        self._write_lock = FileLock(fcntl.LOCK_SH)
+        self._checkpoint_lock = FileLock(fcntl.LOCK_EX)
         self.peewee = self._connect()
         try:
             with self.translated_errors():
@@ -66,11 +86,10 @@ class Database:
     def _make_folder(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._write_lock_descriptor = os.open(
-                self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise EnvironmentUnfit(f"cannot write in {self.path.parent}: {error.strerror}") from error
+        self._write_lock.descriptor = self._checkpoint_lock.descriptor = descriptor
 
     def _configure(self, database: SqliteDatabase) -> None:
         """Write-ahead logging that survives the death of the process; checkpoints only by `checkpoint`."""
@@ -86,7 +105,7 @@ class Database:
             return
         if self.read_only:
             raise StoreError(f"{self.path} has an older schema", hint="minipipe db migrate")
-        with self.write_lock():
+        with self._write_lock:
             migrations.migrate(self.peewee, backup=lambda: str(self.backup()))
 
     # -- writing ---------------------------------------------------------------------------------------
@@ -94,36 +113,32 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
         """One write transaction, taken at once (never upgraded from a read), all or nothing."""
-        with self.lock, self.translated_errors(), self.write_lock():
-            cursor: sqlite3.Cursor = self.peewee.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+        with self.lock, self._write_lock:
+            cursor = self._cursor()
             try:
+                cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
+            except (sqlite3.Error, peewee.PeeweeException) as error:
+                self._undo(cursor)
+                raise self._in_our_words(error) from error
             except BaseException:
-                if self.peewee.connection().in_transaction:
-                    cursor.execute("ROLLBACK")
+                self._undo(cursor)
                 raise
-            finally:
-                cursor.close()
 
-    @contextmanager
-    def write_lock(self, *, exclusive: bool = False) -> Iterator[None]:
-        """Shared by writers, exclusive for a checkpoint."""
-        descriptor = self._write_lock_descriptor
-        if descriptor is None:
-            raise StoreError(f"{self.path} was opened read-only")
-        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        try:
-            yield
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    def _cursor(self) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.peewee.cursor()
+        return cursor
+
+    def _undo(self, cursor: sqlite3.Cursor) -> None:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
 
     def checkpoint(self, *, force: bool = False) -> None:
         """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
-        with self.lock, self.translated_errors(), self.write_lock(exclusive=True):
+        with self.lock, self.translated_errors(), self._checkpoint_lock:
             self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def log_bytes(self) -> int:
@@ -176,9 +191,9 @@ class Database:
         with self.lock:
             if hasattr(self, "peewee") and not self.peewee.is_closed():
                 self.peewee.close()
-            if self._write_lock_descriptor is not None:
-                os.close(self._write_lock_descriptor)
-                self._write_lock_descriptor = None
+            if self._write_lock.descriptor is not None:
+                os.close(self._write_lock.descriptor)
+                self._write_lock.descriptor = self._checkpoint_lock.descriptor = None
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ and its whole group is undone.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from engine.clock import utc_now
 from engine.errors import InvalidTransition
@@ -23,6 +23,15 @@ from engine.store.database import Database
 from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
 
 R = TypeVar("R", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord)
+
+
+_EVENT_TYPES = {
+    (entity, str(old), str(new)): event_type_for(entity, str(old), str(new))
+    for entity, machine in MACHINES.items()
+    for old, allowed in machine.transitions.items()
+    for new in allowed
+}
+"""Every move that the state tables list, and what it is called when it has happened."""
 
 
 class Audience(Protocol):
@@ -89,14 +98,16 @@ class Journal:
         **columns: Any,
     ) -> R:
         """Change an entity's state and answer the record as it is then. The only place where a state is written."""
-        self._check(record, to_state)
-        moved = record._replace(
-            state=str(to_state), version=record.version + 1, reason=self._mask(reason), **self._mask(columns)
-        )
+        event_type = _EVENT_TYPES.get((record.entity, record.state, to_state))
+        if event_type is None:
+            self._refuse(record, to_state)
+        if self._secrets:
+            reason, columns = self._mask(reason), self._mask(columns)
+        moved = record._replace(state=str(to_state), version=record.version + 1, reason=reason, **columns)
         draft = self._draft(
-            event_type_for(record.ENTITY, record.state, to_state),
+            event_type,
             record,
-            reason=moved.reason,
+            reason=reason,
             operator=operator,
             metadata=metadata,
             move=(record.state, moved.state, trigger),
@@ -196,7 +207,7 @@ class Journal:
             self.now(),
             event_type,
             severity_of(event_type),
-            about.ENTITY,
+            about.entity,
             about.id,
             *move,
             reason,
@@ -205,14 +216,12 @@ class Journal:
             self._mask(metadata) if metadata else {},
         )
 
-    def _check(self, record: Record, to_state: str) -> None:
-        try:
-            MACHINES[record.ENTITY].validate_transition(record.state, to_state, entity_id=record.id)
-        except InvalidTransition as refusal:
-            story = self._story(record.id)
-            raise InvalidTransition(
-                record.ENTITY, record.id, record.state, str(to_state), refusal.allowed, story=story
-            ) from None
+    def _refuse(self, record: Record, to_state: str) -> NoReturn:
+        """A move that the entity's table does not list, told with what led there."""
+        allowed = MACHINES[record.entity].allowed(record.state)
+        raise InvalidTransition(
+            record.entity, record.id, record.state, str(to_state), allowed, story=self._story(record.id)
+        )
 
     def _story(self, entity_id: str) -> list[str]:
         """The last moves of an entity, for whoever has to understand a refusal."""

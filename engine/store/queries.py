@@ -14,7 +14,7 @@ from engine.events.event import Event
 from engine.states import RunState, StateMachine, TaskState
 from engine.states.tables import MACHINES
 from engine.store.records import AttemptRecord, CommandRecord, RunRecord, TaskRecord, WorkstreamRecord
-from engine.store.tables import Command, EventRow, Run, StepAttempt, Table, Task, Workstream
+from engine.store.tables import Command, EventRow, Run, StepAttempt, Task, Workstream
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -125,7 +125,7 @@ def last_event_seq(database: "Database") -> int:
 
 def counts_by_state(database: "Database", entity: str) -> dict[str, int]:
     """How many there are in each state that occurs."""
-    table: type[Table] = {"run": Run, "task": Task}[entity]
+    table: Any = {"run": Run, "task": Task}[entity]
     query = table.select(table.state, fn.COUNT("*").alias("number")).group_by(table.state).order_by(table.state)
     return {row["state"]: row["number"] for row in database.dicts(query)}
 
