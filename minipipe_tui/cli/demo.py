@@ -98,7 +98,7 @@ def _farewell(folder: Path, code: int) -> Iterator[str]:
     yield ""
     yield f"Look around:  cd {shlex.quote(str(folder))}"
     for command, about in _NEXT:
-        yield f"  {command:<38} {about}"
+        yield f"  {command:<42} {about}"
 
 
 _NEXT = (
@@ -106,6 +106,6 @@ _NEXT = (
     ("minipipe logs last fetch --attempt 1", "what the failed attempt printed"),
     ("minipipe events last", "everything that happened, as JSON Lines"),
     (f"minipipe plan explain {PLAN}", "what each step does, and why"),
-    (f"minipipe run {PLAN} --var TITLE=Mine", "run it again, with another title"),
+    (f"minipipe run {PLAN} --var TITLE=Ode", "run it with another title"),
     ("minipipe doctor", "is everything here that it needs?"),
 )
