@@ -105,8 +105,10 @@ def why(task: Document) -> str:
     """Why a task is where it is, in a few words."""
     if task["waiting_for"]:
         return f"waits for {task['waiting_for']}"
-    last = task["attempts"][-1] if task["attempts"] else None
-    return in_words(task["reason"], last["message"] if last and task["state"] != "completed" else None)
+    if task["state"] == "completed":
+        return ""
+    last = task["attempts"][-1] if task["attempts"] else task
+    return in_words(task["reason"], last["message"])
 
 
 def what_next(document: Document) -> Iterator[str]:
