@@ -120,7 +120,11 @@ def started(repo: Path, environ: dict[str, str]) -> Iterator[Callable[..., "subp
     def start(*words: str, cwd: Path = repo, env: Mapping[str, str] | None = None, **options: Any) -> Any:
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         process = subprocess.Popen(
-            [sys.executable, "-m", "minipipe_tui", *words], cwd=cwd, env={**environ, **(env or {})}, text=True, **streams
+            [sys.executable, "-m", "minipipe_tui", *words],
+            cwd=cwd,
+            env={**environ, **(env or {})},
+            text=True,
+            **streams,
         )
         processes.append(process)
         return process

@@ -175,7 +175,9 @@ def test_without_a_plan_there_must_be_something_interrupted(here: Cli) -> None:
     assert "minipipe run PLAN" in ended.err
 
 
-def test_without_a_plan_interrupted_runs_go_on(started: Cli, there: Cli, plan: Cli, repo: Path, eventually: Cli) -> None:
+def test_without_a_plan_interrupted_runs_go_on(
+    started: Cli, there: Cli, plan: Cli, repo: Path, eventually: Cli
+) -> None:
     name = plan({"id": "a", "shell": "echo x >> starts; touch begun; test -e go || sleep 600"})
     killed = started("run", name)
     eventually((repo / "begun").exists, "the step")
