@@ -44,6 +44,7 @@ _WORTH_TELLING = frozenset(
 _USUAL = frozenset(["step_started", "step_completed", "step_skipped"])
 """What a long plan has so much of that only its number is told."""
 _PORTIONS = 20
+_SHORTEST_SILENCE = 1.0
 _LONGEST_SILENCE = 30.0
 
 
@@ -143,7 +144,7 @@ class PlainProgress:
         self._lock = threading.Lock()
         self._is_long = len(self._board.rows) > MANY_STEPS
         self._told_count = 0
-        self._told_at = monotonic()
+        self._told_at = -_LONGEST_SILENCE
 
     def handle(self, event: "Event") -> None:
         with self._lock:
@@ -156,11 +157,11 @@ class PlainProgress:
                 self._write(f"{_time_of_day(event.timestamp)} {sentence(event, seconds)}")
 
     def _tell_how_far(self, event: "Event", now: float) -> None:
-        """A line whenever another twentieth has ended, or nothing was said for long."""
+        """A line when another twentieth has ended, but not too often, nor too seldom."""
         total, ended = len(self._board.rows), self._board.ended_count
-        if ended == self._told_count:
-            return
-        if (ended - self._told_count) * _PORTIONS >= total or now - self._told_at >= _LONGEST_SILENCE:
+        silence = now - self._told_at
+        is_much = (ended - self._told_count) * _PORTIONS >= total
+        if (is_much and silence >= _SHORTEST_SILENCE) or (ended > self._told_count and silence >= _LONGEST_SILENCE):
             self._told_count, self._told_at = ended, now
             failed = f", {len(self._board.failed)} failed" if self._board.failed else ""
             self._write(f"{_time_of_day(event.timestamp)} {ended} of {total} steps ended{failed}")

@@ -39,11 +39,22 @@ def print_report(
 
 
 def remarkable(tasks: Sequence[Document]) -> list[Document]:
-    """All steps of a plan of ordinary size; of a longer one those that did not simply complete, the worst of them."""
+    """All steps of a plan of ordinary size; of a longer one those that did not simply complete.
+
+    Failures come first. Whatever else there is more of than fits is only counted: what a failure dragged along, or
+    what has not begun, says little in a list.
+    """
     if len(tasks) <= MANY_STEPS:
         return list(tasks)
-    ranked = sorted((rank, place) for place, task in enumerate(tasks) if (rank := _rank(task)) < _UNREMARKABLE)
-    return [tasks[place] for place in sorted(place for _, place in ranked[:MANY_STEPS])]
+    by_rank: dict[int, list[int]] = {}
+    for place, task in enumerate(tasks):
+        by_rank.setdefault(_rank(task), []).append(place)
+    chosen = by_rank.pop(0, [])[:MANY_STEPS]
+    by_rank.pop(_UNREMARKABLE, None)
+    for _, places in sorted(by_rank.items()):
+        if len(chosen) + len(places) <= MANY_STEPS:
+            chosen += places
+    return [tasks[place] for place in sorted(chosen)]
 
 
 def _rank(task: Document) -> int:

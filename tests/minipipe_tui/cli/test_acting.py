@@ -78,7 +78,10 @@ def test_an_ended_run_can_be_neither_paused_nor_canceled(here: Cli, plan: Cli, v
     here("run", plan(OK))
     ended = here(verb, "last", "--json")
     assert ended.code == 1
-    assert set(ended.document["error"]) == {"code", "message", "hint"}
+    error = ended.document["error"]
+    assert set(error) == {"code", "message", "hint"}
+    assert error["message"].endswith("it is succeeded")
+    assert error["hint"].startswith("minipipe retry")
 
 
 def test_a_pending_run_cannot_be_retried(here: Cli, plan: Cli) -> None:

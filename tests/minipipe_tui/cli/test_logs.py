@@ -53,7 +53,9 @@ def test_an_unknown_step_is_wrong_usage_and_names_those_there_are(here: Cli, pla
 
 def test_a_step_that_was_never_tried_has_no_log(here: Cli, plan: Cli) -> None:
     here("run", plan(RETRIED), "--detach")
-    assert here("logs", "last", "a").code == 2
+    ended = here("logs", "last", "a")
+    assert ended.code == 2
+    assert "minipipe show run_" in ended.err
 
 
 def test_follow_prints_json_lines_through_the_retries_and_ends(

@@ -133,10 +133,12 @@ def test_isolation_none_needs_no_repository(there: Cli, plan: Cli, repo: Path, t
     assert there("run", str(name), cwd=outside).code == 0
 
 
-@pytest.mark.parametrize("form", ["a file", "a link"])
+@pytest.mark.parametrize("form", ["a file", "a link", "a folder in place of the database"])
 def test_a_state_folder_that_is_none_is_unfit(here: Cli, plan: Cli, repo: Path, tmp_path: Path, form: str) -> None:
     if form == "a file":
         (repo / ".minipipe").touch()
+    elif form.startswith("a folder"):
+        (repo / ".minipipe" / "state.db").mkdir(parents=True)
     else:
         (repo / ".minipipe").symlink_to(tmp_path)
     ended = here("run", plan(OK))
@@ -167,6 +169,15 @@ def test_a_dry_run_starts_nothing_and_leaves_nothing(here: Cli, plan: Cli, repo:
     assert not (repo / "done").exists()
     assert not (repo / ".minipipe").exists()
     assert here("run", "plan.json", "--dry-run", "--json").document["dry_run"] is True
+
+
+def test_a_dry_run_takes_conditions_on_values_to_hold(here: Cli, plan: Cli) -> None:
+    first = {"id": "first", "shell": "echo n=1 >> $MINIPIPE_OUTPUT"}
+    second = {"id": "second", "depends_on": ["first"], "when": "${first.n} > 0", "command": ["echo", "${first.n}"]}
+    third = {"id": "third", "when": "0", "command": ["true"]}
+    document = here("run", plan(first, second, third), "--dry-run", "--json").document
+    assert [order["step_id"] for order in document["orders"]] == ["first", "second"]
+    assert document["orders"][1]["argv"] == ["echo", "<first.n>"]
 
 
 def test_without_a_plan_there_must_be_something_interrupted(here: Cli) -> None:
@@ -231,7 +242,7 @@ def test_a_closed_stdout_does_not_harm_the_run(plan: Cli, repo: Path, environ: d
     name = plan(OK)
     command = f"{shlex.quote(sys.executable)} -m minipipe_tui run {name} >&-"
     ended = subprocess.run(["/bin/sh", "-c", command], cwd=repo, env=environ, capture_output=True, check=False)
-    assert ended.returncode in (0, 1, 141)
+    assert ended.returncode == 0
     assert b"Traceback" not in ended.stderr
     assert here("show", "last", "--json").document["state"] == "succeeded"
 

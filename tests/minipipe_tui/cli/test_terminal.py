@@ -12,6 +12,8 @@ import pytest
 
 Cli = Callable[..., Any]
 
+MINIPIPE = f"{shlex.quote(sys.executable)} -m minipipe_tui"
+
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 
 
@@ -34,10 +36,9 @@ class Terminal:
     def type(self, *keys: str) -> None:
         subprocess.run([*self._tmux, "send-keys", *keys], check=True)
 
-    def screen(self) -> str:
-        return subprocess.run(
-            [*self._tmux, "capture-pane", "-p"], capture_output=True, text=True, check=True
-        ).stdout.rstrip()
+    def screen(self, *, with_styles: bool = False) -> str:
+        words = [*self._tmux, "capture-pane", "-p", *(["-e"] if with_styles else [])]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.rstrip()
 
     def end(self) -> None:
         subprocess.run([*self._tmux, "kill-server"], check=False, capture_output=True)
@@ -55,8 +56,7 @@ def test_progress_is_live_fits_and_ctrl_c_cancels(terminal: Terminal, plan: Cli,
     many = [{"id": f"step-with-a-rather-long-name-{number}", "command": ["true"]} for number in range(38)]
     forever = {"id": "forever", "shell": "sleep 600", "depends_on": [step["id"] for step in many]}
     name = plan(*many, forever, {"id": "tidy", "finally": True, "shell": "echo tidy"})
-    minipipe = f"{shlex.quote(sys.executable)} -m minipipe_tui"
-    terminal.type(f"clear; {minipipe} run {name}; echo code=$?", "Enter")
+    terminal.type(f"clear; {MINIPIPE} run {name}; echo code=$?", "Enter")
     shown = eventually(
         lambda: (text := terminal.screen()) and "38 of 40 done, 1 running" in text and text, "live progress"
     )
@@ -71,3 +71,15 @@ def test_progress_is_live_fits_and_ctrl_c_cancels(terminal: Terminal, plan: Cli,
     states = {task["step_id"]: task["state"] for task in document["tasks"]}
     assert document["state"] == "canceled"
     assert (states["forever"], states["tidy"]) == ("canceled", "completed")
+
+
+@pytest.mark.parametrize(("prefix", "is_coloured"), [("", True), ("NO_COLOR=1 ", False), ("TERM=dumb ", False)])
+def test_colour_is_shown_unless_it_is_unwanted(
+    terminal: Terminal, plan: Cli, eventually: Cli, prefix: str, is_coloured: bool
+) -> None:
+    name = plan({"id": "ok", "command": ["true"]})
+    terminal.type(f"clear; {prefix}{MINIPIPE} run {name}; echo code=$?", "Enter")
+    eventually(lambda: "code=0" in terminal.screen(), "the end")
+    green = "\x1b[32m"
+    assert (green in terminal.screen(with_styles=True)) is is_coloured
+    assert terminal.screen().count("completed") == (2 if "dumb" in prefix else 1)
