@@ -44,12 +44,16 @@ def host_run(
 
 @contextmanager
 def stoppable(control: Control) -> Iterator[None]:
-    """The first Ctrl-C (or TERM, or HUP) cancels the run; the second stops it at once."""
+    """The first Ctrl-C (or TERM, or HUP) cancels the run; the second stops it at once.
+
+    What was ignored when we were started (`nohup`, a job in the background of a script) stays so.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         control.ask("cancel", operator=signal.Signals(number).name)
 
-    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:

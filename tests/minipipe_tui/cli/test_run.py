@@ -235,6 +235,20 @@ def test_a_second_interrupt_ends_the_final_steps_too(started: Cli, plan: Cli, re
     assert states == {"forever": "canceled", "tidy": "canceled"}
 
 
+def test_a_hangup_that_is_ignored_stays_ignored(
+    plan: Cli, repo: Path, environ: dict[str, str], eventually: Cli
+) -> None:
+    name = plan({"id": "a", "shell": "touch begun; while ! test -e go; do sleep 0.02; done"})
+    command = f"trap '' HUP; exec {shlex.quote(sys.executable)} -m minipipe_tui run {name}"
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", command], cwd=repo, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    eventually((repo / "begun").exists, "the step")
+    process.send_signal(signal.SIGHUP)
+    (repo / "go").touch()
+    assert process.wait(timeout=20) == 0
+
+
 # -- pipes and terminals -----------------------------------------------------------------------------------
 
 
