@@ -65,7 +65,7 @@ Keys may be added; none is ever renamed or removed.
   `message`, `waiting_for`, `outputs`, `diff_stats` and `attempts`: each with `attempt_id`, `number`, `state`,
   `reason`, `outcome`, `message`, `tool_id`, `exit_code`, `duration_seconds`, `log_path`, `started_at`, `ended_at`.
 - `runs`: `{"runs": [...], "next": RUN or null}`, newest first; `next` is what `--after` takes.
-- `status`: `runs`, `tasks`, `patches` (counts by state), `oldest_review_at`, `owners`, `daemon`.
+- `status`: `runs`, `tasks`, `patches` (counts by state), `oldest_review_at`, `owners`, `interrupted`, `daemon`.
 - `logs`: `step_id`, `attempt`, `log_path`, `text`. With `--follow`: lines of `step_id`, `attempt`, `line`.
 - `doctor`: `{"healthy": bool, "checks": [{"name", "state", "message", "hint"}]}`; a state is `ok`, `warn` or
   `problem`.

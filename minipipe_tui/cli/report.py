@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.clock import seconds_between
+from engine.clock import seconds_between, utc_now
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import duration, print_lines, shows_unicode
 from minipipe_tui.cli.table import Cell, print_table
@@ -72,6 +72,8 @@ def counts(tasks: Sequence[Document]) -> str:
 def heading(document: Document) -> str:
     """The run in one line: id, plan, state, how long, why."""
     took, why = run_took(document), in_words(document["reason"])
+    if document["state"] == "running" and document["owner"] is None:
+        why = "interrupted, nobody runs it"
     state = document["state"] + (f" after {took}" if took else "") + (f": {why}" if why else "")
     return inert_line("  ".join([document["run_id"], document["plan_name"] or document["plan_id"], state]))
 
@@ -97,7 +99,7 @@ def state_cell(state: str, *, theme: str | None = None) -> Cell:
 
 def _row(task: Document, state: Cell) -> tuple[Cell, ...]:
     attempts = task["attempts"]
-    seconds = [attempt["duration_seconds"] for attempt in attempts if attempt["duration_seconds"] is not None]
+    seconds = [spent for attempt in attempts if (spent := _spent(attempt)) is not None]
     return (
         task["step_id"],
         state,
@@ -105,6 +107,14 @@ def _row(task: Document, state: Cell) -> tuple[Cell, ...]:
         duration(sum(seconds)) if seconds else "",
         why_of(task),
     )
+
+
+def _spent(attempt: Document) -> float | None:
+    """How long an attempt took, or has taken so far."""
+    if attempt["state"] == "running":
+        return max(0.0, seconds_between(attempt["started_at"], utc_now()))
+    seconds: float | None = attempt["duration_seconds"]
+    return seconds
 
 
 def why_of(task: Document) -> str:

@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
-from engine.states import RunStateMachine
+from engine.states import RunState, RunStateMachine
 from engine.store import queries
-from engine.store.documents import list_document
+from engine.store.database import Database
+from engine.store.documents import list_document, owner_of_run
 from minipipe_tui.cli.opening import opened_store
 from minipipe_tui.cli.output import is_terminal, print_json, print_lines, say, terminal_width
 from minipipe_tui.cli.parser import CommandParser
@@ -35,6 +38,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    interrupted: set[str] = set()
     with opened_store(missing_ok=True) as (_, database):
         rows, cursor = (
             ([], None)
@@ -47,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
                 after=arguments.after,
             )
         )
+        if database is not None:
+            interrupted = {row["run_id"] for row in rows if _is_interrupted(database, row)}
     document = list_document(rows, cursor)
     if arguments.json:
         print_json(document)
@@ -55,8 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
     elif not rows:
         say("no runs here yet; `minipipe run PLAN` starts one")
     else:
-        _print(document["runs"], cursor)
+        _print(document["runs"], cursor, interrupted)
     return 0
+
+
+def _is_interrupted(database: Database, row: Mapping[str, Any]) -> bool:
+    return row["state"] == RunState.RUNNING and owner_of_run(database, row["run_id"]) is None
 
 
 def _shown_id(run_id: str) -> str:
@@ -70,7 +80,7 @@ def _shown_time(timestamp: str) -> str:
     return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _print(rows: list[dict[str, str]], cursor: str | None) -> None:
+def _print(rows: list[dict[str, str]], cursor: str | None, interrupted: Collection[str]) -> None:
     print_table(
         ("RUN", "PLAN", "STATE", "CREATED", "TIME", "WHY"),
         [
@@ -80,7 +90,7 @@ def _print(rows: list[dict[str, str]], cursor: str | None) -> None:
                 state_cell(row["state"]),
                 _shown_time(row["created_at"]),
                 run_took(row),
-                in_words(row["reason"]),
+                "interrupted" if row["run_id"] in interrupted else in_words(row["reason"]),
             )
             for row in rows
         ],

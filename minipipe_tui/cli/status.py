@@ -40,3 +40,5 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"{entity:<8} {counts or 'none'}"
     for owner in document["owners"]:
         yield f"at work  {owner['run_id']} by process {owner['pid']} on {owner['host']}"
+    for run_id in document["interrupted"]:
+        yield f"stopped  {run_id} was interrupted: minipipe resume {run_id}"

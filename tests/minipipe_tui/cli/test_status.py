@@ -47,3 +47,20 @@ def test_a_broken_database_is_unfit(here: Cli, repo: Path) -> None:
     ended = here("status", "--json")
     assert ended.code == 5
     assert "db check" in ended.document["error"]["hint"]
+
+
+def test_an_interrupted_run_is_named_wherever_one_looks(
+    started: Cli, here: Cli, plan: Cli, repo: Path, eventually: Cli
+) -> None:
+    process = started("run", plan({"id": "a", "shell": "touch begun; sleep 600"}))
+    eventually((repo / "begun").exists, "the step")
+    run_id = here("status", "--json").document["owners"][0]["run_id"]
+    assert here("status", "--json").document["interrupted"] == []
+    assert "interrupted" not in here("show", "last").out + here("runs").out + here("status").out
+    process.kill()
+    process.wait()
+    assert here("status", "--json").document["interrupted"] == [run_id]
+    assert f"minipipe resume {run_id}" in here("status").out
+    assert "interrupted" in here("runs").out
+    assert "interrupted" in here("show", "last").out
+    assert here("cancel", run_id).code == 0
