@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -131,9 +132,19 @@ def started(repo: Path, environ: dict[str, str]) -> Iterator[Callable[..., "subp
 
     yield start
     for process in processes:
-        with suppress(ProcessLookupError):
-            process.kill()
-        process.communicate()
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a process and the steps that it runs: killed at once, it would leave them behind."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=5)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
 
 
 @pytest.fixture
