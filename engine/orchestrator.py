@@ -140,6 +140,8 @@ class Orchestrator:
             self._take_over(book, attempts, pid=lock.owner.pid, host=lock.owner.host)
             backend = backend or LocalBackend(script.settings.max_concurrent)
             own_control = control or Control()
+            # Whoever listened before us is dead: the poke sweeps away the socket that it could not remove.
+            self._poker.poke(commands_role(run_id))
             with PokeListener(self.workspace.wake_folder, commands_role(run_id)) as listener:
                 inbox = Inbox(
                     self.database,
