@@ -108,8 +108,8 @@ def _audit(shop: Workshop) -> Iterator[str]:
     parts = sorted(shop.state.glob("events-*.jsonl"))
     try:
         lines = [json.loads(line) for path in (*parts, shop.state / "events.jsonl") for line in path.open()]
-    except ValueError as error:
-        yield f"events.jsonl has a line that is not JSON: {error}"
+    except (ValueError, OSError) as error:
+        yield f"events.jsonl cannot be read: {error}"
         return
     written = [(line["seq"], line["event_id"], line["event_type"]) for line in lines]
     if written != rows:

@@ -41,7 +41,7 @@ def random_plan(shop: Workshop, random: Random, *, steps: int = 12) -> Expectati
     states |= {"fails": "failed", "unreached": "skipped"}
     final: list[Json] = [shop.step("final", _seconds_kind(random), _seconds(random))]
     states["final"] = "completed"
-    path = shop.plan(*made, slots=random.randint(2, 4), **{"finally": final})
+    path = shop.plan(*made, slots=random.randint(2, 4), final=final)
     return Expectation(path, "failed" if is_fatal else "succeeded", states)
 
 

@@ -1,4 +1,4 @@
-"""The short form of the random kills. The seed is in the failure: `python -m tests.chaos --run-seed N` replays a run."""
+"""The short form of the random kills; a failure names the seeds: `python -m tests.chaos --run-seed N` replays one."""
 
 import time
 

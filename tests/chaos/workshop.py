@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,12 @@ class Workshop:
         """A step of a plan that keeps its record here."""
         return {"id": step_id, "command": [str(STEP), str(self.side), f"{seconds:g}", kind, *value], **keys}
 
-    def plan(self, *steps: Json, name: str = "plan", slots: int = 2, **keys: Any) -> Path:
-        """Write a plan's file, outside the repository."""
+    def plan(self, *steps: Json, name: str = "plan", slots: int = 2, final: Sequence[Json] = (), **keys: Any) -> Path:
+        """Write a plan's file, outside the repository; `final` are its `finally` steps."""
         path = self.side / f"{name}.json"
         settings = {"isolation": "none", "max_concurrent_steps": slots}
-        path.write_text(
-            json.dumps({"version": "1.0", "plan_id": name, "name": name, "globals": settings, "steps": steps, **keys})
-        )
+        plan = {"version": "1.0", "plan_id": name, "name": name, "globals": settings, "steps": steps, "finally": final}
+        path.write_text(json.dumps(plan | keys))
         return path
 
     # -- minipipe --------------------------------------------------------------------------------------
