@@ -20,6 +20,7 @@ from peewee import SqliteDatabase
 from engine import clock
 from engine.errors import EnvironmentUnfit, MinipipeError, StoreBusy, StoreDamaged, StoreError
 from engine.store import migrations, queries
+from engine.store.address import read_only_address
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The size of the write-ahead log from which on it is folded back into the database."""
@@ -48,9 +49,8 @@ class Database:
             raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
         if not self.read_only:
             self._make_folder()
-        mode = "ro" if self.read_only else "rwc"
         database = SqliteDatabase(
-            f"{self.path.as_uri()}?mode={mode}",
+            read_only_address(self.path) if self.read_only else f"{self.path.as_uri()}?mode=rwc",
             uri=True,
             timeout=self.busy_seconds,
             check_same_thread=False,
