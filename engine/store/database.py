@@ -36,6 +36,7 @@ class Database:
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
         self._write_lock_descriptor: int | None = None
+        self._identity = (0, 0)
         self.peewee = self._connect()
         try:
             with self.translated_errors():
@@ -74,7 +75,8 @@ class Database:
 
     def _configure(self, database: SqliteDatabase) -> None:
         """Write-ahead logging that survives the death of the process; checkpoints only by `checkpoint`."""
-        fresh = not self.path.stat().st_size
+        status = self.path.stat()
+        fresh, self._identity = not status.st_size, (status.st_dev, status.st_ino)
         database.execute_sql("PRAGMA journal_mode = WAL")
         database.execute_sql("PRAGMA synchronous = NORMAL")
         database.execute_sql("PRAGMA wal_autocheckpoint = 0")
@@ -121,10 +123,23 @@ class Database:
 
     def checkpoint(self, *, force: bool = False) -> None:
         """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
+        self._check_in_place()
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
         with self.lock, self.translated_errors(), self.write_lock(exclusive=True):
             self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _check_in_place(self) -> None:
+        """Notice that the file was deleted or replaced: SQLite would go on writing to what nobody sees any more."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._identity:
+            raise EnvironmentUnfit(
+                f"{self.path} was removed or replaced while it was in use",
+                hint="what was recorded there is lost; backups are in .minipipe/backups",
+            )
 
     def log_bytes(self) -> int:
         try:
