@@ -17,9 +17,9 @@ def violations(shop: Workshop, run_id: str, state: str, steps: Mapping[str, str]
     """Everything that is wrong; `state` and `steps` say how the run and its steps should have ended."""
     return [
         *_ends(shop, run_id, state, steps),
-        *_executions(shop, run_id),
+        *executions(shop, run_id),
         *_values(shop, run_id),
-        *_survivors(shop),
+        *survivors(shop),
         *_store(shop),
         *_audit(shop),
         *_litter(shop),
@@ -40,7 +40,8 @@ def _ends(shop: Workshop, run_id: str, state: str, steps: Mapping[str, str]) -> 
         yield f"attempt {attempt_id} of {step_id} is still open"
 
 
-def _executions(shop: Workshop, run_id: str) -> Iterator[str]:
+def executions(shop: Workshop, run_id: str) -> Iterator[str]:
+    """What was started twice, or at the wrong time."""
     for _, step_id, attempt_id in shop.records("overlap"):
         yield f"{step_id} was started ({attempt_id}) while something of it was alive"
     rows = shop.rows("SELECT attempt_id, step_id, state FROM step_attempts WHERE run_id = ?", run_id)
@@ -80,7 +81,8 @@ def _values(shop: Workshop, run_id: str) -> Iterator[str]:
             yield f"{step_id} was given a value of {value}, which did not succeed"
 
 
-def _survivors(shop: Workshop) -> Iterator[str]:
+def survivors(shop: Workshop) -> Iterator[str]:
+    """What is still alive of any step."""
     yield from (f"process {pid} of an attempt is still alive" for pid in shop.marked_processes())
     for lock in shop.side.glob("*.lock"):
         descriptor = os.open(lock, os.O_RDWR)

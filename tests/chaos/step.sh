@@ -10,6 +10,7 @@ case $kind in
     forking) (setsid sleep 300 >/dev/null 2>&1 &) ;;
     scrubbing) (env -i setsid sleep 300 >/dev/null 2>&1 &) ;;
     stubborn) trap '' TERM ;;
+    gated) while [ ! -e "$side/gate" ]; do sleep 0.01; done ;;
     reading) echo "value $step $4" >>"$side/log" ;;
     writing) echo "$step" >"written-$step.txt" ;;
 esac
