@@ -130,7 +130,7 @@ class Orchestrator:
         stays_when_paused: bool = False,
     ) -> RunRecord:
         """Own a run and drive it until it ends or pauses; interrupted work of a dead owner is taken over first."""
-        with ownership.claim(run_id, self.workspace.run_folder(run_id)) as lock:
+        with self._own(run_id) as lock:
             run = self._find(run_id)
             if RunStateMachine.is_terminal(run.state):
                 return run
@@ -161,6 +161,13 @@ class Orchestrator:
                     backend.close()
                     if control is None:
                         own_control.close()
+
+    def _own(self, run_id: str) -> ownership.RunLock:
+        """Become the owner of a run, or RunOwned."""
+        lock = ownership.claim(run_id, self.workspace.run_folder(run_id))
+        # Whoever listened for its commands is dead: the poke sweeps away the socket that it could not remove.
+        self._poker.poke(commands_role(run_id))
+        return lock
 
     def _take_over(self, book: Runbook, attempts: Attempts, *, pid: int, host: str) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
@@ -259,12 +266,12 @@ class Orchestrator:
     def _move_unowned(self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any) -> bool:
         if queries.find_run(self.database, run_id) is None:
             return False
-        with ownership.claim(run_id, self.workspace.run_folder(run_id)):
+        with self._own(run_id):
             self.journal.move(self._find(run_id), state, trigger=trigger, operator=operator, **details)
         return True
 
     def _cancel_unstarted(self, run: RunRecord, operator: str | None) -> bool:
-        with ownership.claim(run.run_id, self.workspace.run_folder(run.run_id)), self.journal.group():
+        with self._own(run.run_id), self.journal.group():
             self.journal.move(
                 self._find(run.run_id),
                 RunState.CANCELED,

@@ -46,7 +46,7 @@ class Workspace:
         try:
             self.state_folder.mkdir(mode=0o700, exist_ok=True)
             ignore = self.state_folder / ".gitignore"
-            if not ignore.exists():
+            if not _read_line(ignore):  # A full disk, or a kill, leaves an empty one.
                 ignore.write_text("*\n")
         except OSError as error:
             raise EnvironmentUnfit(

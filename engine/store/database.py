@@ -20,6 +20,7 @@ from peewee import SqliteDatabase
 from engine import clock
 from engine.errors import EnvironmentUnfit, MinipipeError, StoreBusy, StoreDamaged, StoreError
 from engine.store import migrations, queries
+from engine.store.address import read_only_address
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The size of the write-ahead log from which on it is folded back into the database."""
@@ -55,6 +56,7 @@ class Database:
         self._log_path = Path(f"{self.path}-wal")
         self._write_lock = FileLock(fcntl.LOCK_SH)
         self._checkpoint_lock = FileLock(fcntl.LOCK_EX)
+        self._identity = (0, 0)
         self.peewee = self._connect()
         try:
             with self.translated_errors():
@@ -68,9 +70,8 @@ class Database:
             raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
         if not self.read_only:
             self._make_folder()
-        mode = "ro" if self.read_only else "rwc"
         database = SqliteDatabase(
-            f"{self.path.as_uri()}?mode={mode}",
+            read_only_address(self.path) if self.read_only else f"{self.path.as_uri()}?mode=rwc",
             uri=True,
             timeout=self.busy_seconds,
             check_same_thread=False,
@@ -93,7 +94,8 @@ class Database:
 
     def _configure(self, database: SqliteDatabase) -> None:
         """Write-ahead logging that survives the death of the process; checkpoints only by `checkpoint`."""
-        fresh = not self.path.stat().st_size
+        status = self.path.stat()
+        fresh, self._identity = not status.st_size, (status.st_dev, status.st_ino)
         database.execute_sql("PRAGMA journal_mode = WAL")
         database.execute_sql("PRAGMA synchronous = NORMAL")
         database.execute_sql("PRAGMA wal_autocheckpoint = 0")
@@ -136,10 +138,23 @@ class Database:
 
     def checkpoint(self, *, force: bool = False) -> None:
         """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
+        self._check_in_place()
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
         with self.lock, self.translated_errors(), self._checkpoint_lock:
             self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _check_in_place(self) -> None:
+        """Notice that the file was deleted or replaced: SQLite would go on writing to what nobody sees any more."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._identity:
+            raise EnvironmentUnfit(
+                f"{self.path} was removed or replaced while it was in use",
+                hint="what was recorded there is lost; backups are in .minipipe/backups",
+            )
 
     def log_bytes(self) -> int:
         try:

@@ -1,0 +1,30 @@
+"""The engine is killed in a particular situation; what is resumed afterwards goes on as it should."""
+
+import signal
+
+from tests.chaos.workshop import Running, Workshop
+
+
+def kill(running: Running) -> None:
+    running.signal(signal.SIGKILL)
+    running.finish()
+
+
+def test_the_next_owner_removes_the_socket_of_a_killed_one(shop: Workshop) -> None:
+    running = shop.start("run", str(shop.plan(shop.step("long", seconds=60))))
+    shop.wait_for_start("long")
+    kill(running)
+    assert list((shop.state / "wake").iterdir())
+    next_one = shop.start("resume", "last")
+    shop.wait_for_start("long", times=2)
+    assert len(list((shop.state / "wake").glob("commands-*"))) == 1
+    kill(next_one)
+
+
+def test_the_audit_trail_is_made_whole_by_whoever_looks_after_an_ended_run(shop: Workshop) -> None:
+    shop.minipipe("run", str(shop.plan(shop.step("short"))))
+    trail = shop.state / "events.jsonl"
+    whole = trail.read_bytes()
+    trail.write_bytes(whole[: whole.rindex(b"\n", 0, len(whole) // 2) + 1])
+    shop.minipipe("resume", "last")
+    assert trail.read_bytes() == whole
