@@ -111,6 +111,20 @@ def events_after(database: "Database", seq: int, *, run_id: str | None = None, l
     return [_event(row) for row in database.dicts(query)]
 
 
+def warnings_of(database: "Database", run_id: str) -> list[str]:
+    """What was found not to be as it should be with a run, oldest first."""
+    query = EventRow.select(EventRow.reason).where((EventRow.run_id == run_id) & (EventRow.event_type == "warning"))
+    return [row["reason"] for row in database.dicts(query.order_by(EventRow.seq))]
+
+
+def refusals_of(database: "Database", run_id: str) -> dict[str, str]:
+    """Why tasks failed that could not even be tried, by task id."""
+    query = EventRow.select(EventRow.entity_id, EventRow.metadata).where(
+        (EventRow.run_id == run_id) & (EventRow.event_type == "step_failed") & (EventRow.trigger == "resolve")
+    )
+    return {row["entity_id"]: json.loads(row["metadata"]).get("message", "") for row in database.dicts(query)}
+
+
 def all_events(database: "Database", *, page: int = 5000) -> Iterator[Event]:
     """Every event, read page by page."""
     seq = 0
