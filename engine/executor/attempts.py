@@ -5,7 +5,6 @@ durable) and where its end is settled. Whether and when it is tried again is dec
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from engine import clock
 from engine.backends.contract import AttemptEnd, WorkOrder
