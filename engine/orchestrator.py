@@ -14,7 +14,7 @@ from engine import clock, ownership, recovery
 from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.config.keys import Config
-from engine.errors import ActionRefused, NotFound
+from engine.errors import ActionRefused, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.follow import ChangeSignal
 from engine.events.poke import PokeListener, Poker, commands_role
@@ -189,6 +189,17 @@ class Orchestrator:
                     pause_reason=None,
                     started_at=book.run.started_at or clock.utc_now(),
                 )
+
+    def end_leftovers(self) -> list[RunRecord]:
+        """End what runs of dead owners left running, without going on with them; answer those runs."""
+        interrupted = self.interrupted_runs()
+        for run in interrupted:
+            try:
+                with self._own(run.run_id):
+                    recovery.end_leftovers(queries.attempts_of(self.database, run.run_id, state="running"))
+            except RunOwned:
+                continue  # Somebody took it over in this very moment, and ends them.
+        return interrupted
 
     # -- steering --------------------------------------------------------------------------------------
 

@@ -230,7 +230,7 @@ class Journal:
             reason,
             operator,
             about.run_id,
-            {name: self._mask(value) for name, value in metadata.items()} if metadata else {},
+            self._mask_metadata(metadata) if metadata and self._secrets else metadata or {},
         )
 
     def _refuse(self, record: Record, to_state: str) -> NoReturn:
@@ -261,6 +261,9 @@ class Journal:
 
     def _mask_reason(self, reason: str | None) -> Any:
         return reason if reason in OUR_REASONS else self._mask(reason)
+
+    def _mask_metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._mask(value) for name, value in metadata.items()}
 
     def _mask_columns(self, columns: dict[str, Any]) -> dict[str, Any]:
         return {name: self._mask(value) if name in _FROM_OUTSIDE else value for name, value in columns.items()}
