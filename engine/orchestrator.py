@@ -65,6 +65,7 @@ class Orchestrator:
         self._environ = os.environ if environ is None else environ
         self.config = config or Config()
         self._poker = Poker(self.workspace.wake_folder)
+        self._plan_at_hand: Plan | None = None
 
     # -- making ----------------------------------------------------------------------------------------
 
@@ -79,6 +80,7 @@ class Orchestrator:
     ) -> str:
         """Write a pending run of a plan (a Plan, its JSON as a mapping, or a path) and answer its id."""
         plan, path = _read_plan(plan, path)
+        self._plan_at_hand = plan
         values = bind_variables(plan, variables or {}, self._environ)
         steps = expand(plan, values)
         settings = settings or settings_for(plan, self.config)
@@ -102,7 +104,7 @@ class Orchestrator:
         old = self._find(run_id)
         if not RunStateMachine.is_terminal(old.state):
             raise ActionRefused("retry", run_id, f"it is {old.state}", hint=f"minipipe resume {run_id}")
-        plan = parse_plan(old.plan_text, source=old.plan_path or old.plan_id)
+        plan = self._plan_of(old)
         values = bind_variables(plan, {**kept_variables(old, plan), **(variables or {})}, self._environ)
         settings = RunSettings.from_dict(old.settings)
         self.journal.hide(values.secrets)
@@ -137,7 +139,7 @@ class Orchestrator:
             run = self._find(run_id)
             if RunStateMachine.is_terminal(run.state):
                 return run
-            script = read_script(run, self.workspace, variables or {}, self._environ)
+            script = read_script(run, self._plan_of(run), self.workspace, variables or {}, self._environ)
             book = open_book(self.journal, run, script)
             attempts = Attempts(book, outer_environment=self._environ)
             self._take_over(book, attempts, pid=lock.owner.pid, host=lock.owner.host)
@@ -164,6 +166,12 @@ class Orchestrator:
                     backend.close()
                     if control is None:
                         own_control.close()
+
+    def _plan_of(self, run: RunRecord) -> Plan:
+        """The plan that a run was started with: the one at hand if it is the same, else read again from the record."""
+        if self._plan_at_hand is None or self._plan_at_hand.digest != run.plan_digest:
+            self._plan_at_hand = parse_plan(run.plan_text, source=run.plan_path or run.plan_id)
+        return self._plan_at_hand
 
     def _own(self, run_id: str) -> ownership.RunLock:
         """Become the owner of a run, or RunOwned."""

@@ -7,7 +7,7 @@ from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings
 from engine.executor.workstreams import UNREACHED, WorkstreamFollower
 from engine.plan.expansion import expand
-from engine.plan.load import parse_plan
+from engine.plan.plan import Plan
 from engine.plan.variables import bind_variables
 from engine.scheduler import Limits, Node, Result, Scheduler
 from engine.states import TaskState
@@ -24,10 +24,9 @@ _RESULTS = {
 
 
 def read_script(
-    run: RunRecord, workspace: Workspace, given: Mapping[str, str], environ: Mapping[str, str]
+    run: RunRecord, plan: Plan, workspace: Workspace, given: Mapping[str, str], environ: Mapping[str, str]
 ) -> RunScript:
-    """What a run does, from the plan text that it was started with; secrets come from outside again."""
-    plan = parse_plan(run.plan_text, source=run.plan_path or run.plan_id)
+    """What a run does, from the plan that it was started with; secrets come from outside again."""
     values = bind_variables(plan, {**kept_variables(run, plan), **given}, environ)
     steps = {step.id: step for step in expand(plan, values)}
     return RunScript(plan, steps, values, RunSettings.from_dict(run.settings), workspace)

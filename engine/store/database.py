@@ -175,6 +175,11 @@ class Database:
         with self.lock, self.translated_errors():
             return list(query.dicts().bind(self.peewee))
 
+    def tuples(self, query: Any) -> list[tuple[Any, ...]]:
+        """All rows of a Peewee query as tuples, in the order of the table's columns."""
+        with self.lock, self.translated_errors():
+            return list(query.tuples().bind(self.peewee))
+
     def list_runs(self, state: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs, each as a dictionary with at least run_id, plan_id and state."""
         return queries.list_runs(self, state=state, limit=limit)[0]

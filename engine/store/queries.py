@@ -74,7 +74,7 @@ def _begins(column: Any, given: str, prefix: str) -> Any:
 
 def tasks_of(database: "Database", run_id: str) -> list[TaskRecord]:
     """In plan order."""
-    return [_task(row) for row in database.dicts(Task.select().where(Task.run_id == run_id).order_by(Task.position))]
+    return [_task(row) for row in database.tuples(Task.select().where(Task.run_id == run_id).order_by(Task.position))]
 
 
 def attempts_of(database: "Database", run_id: str, *, state: str | None = None) -> list[AttemptRecord]:
@@ -209,10 +209,10 @@ def _run(row: Mapping[str, Any]) -> RunRecord:
     return RunRecord(**{**row, "variables": json.loads(row["variables"]), "settings": json.loads(row["settings"])})
 
 
-def _task(row: Mapping[str, Any]) -> TaskRecord:
-    return TaskRecord(
-        **{**row, "depends_on": tuple(json.loads(row["depends_on"])), "outputs": json.loads(row["outputs"])}
-    )
+def _task(row: tuple[Any, ...]) -> TaskRecord:
+    # By place and not by name: a large run has many of them, and they are read at every start.
+    raw = TaskRecord._make(row)
+    return raw._replace(depends_on=tuple(json.loads(str(raw.depends_on))), outputs=json.loads(str(raw.outputs)))
 
 
 def _attempt(row: Mapping[str, Any]) -> AttemptRecord:
