@@ -3,7 +3,9 @@
 An exit code of zero is a claim; the files and values that the step declares are the evidence.
 """
 
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +47,11 @@ def _how_it_exited(exit_code: int | None) -> str:
 
 def _examine_results(expected: Iterable[Path], values_path: Path) -> Finding:
     for path in expected:
-        if not path.exists():
+        try:
+            is_there = path.exists()
+        except OSError as error:
+            return Finding(Outcome.CHECK_FAILED, f"cannot look for {path.name[:80]}: {error.strerror}")
+        if not is_there:
             return Finding(Outcome.CHECK_FAILED, f"it left no {path.name} ({path})")
     try:
         values = read_values(values_path)
@@ -57,7 +63,10 @@ def _examine_results(expected: Iterable[Path], values_path: Path) -> Finding:
 def read_values(path: Path) -> dict[str, str]:
     """The `key=value` lines of a file, the later of two equal keys winning; a file that is not there has none."""
     try:
-        with path.open("rb") as file:
+        # Nothing but a file of its own: opening a pipe would wait for somebody who never writes.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("$MINIPIPE_OUTPUT is not a file any more")
             content = file.read(VALUES_LIMIT_BYTES + 1)
     except FileNotFoundError:
         return {}
