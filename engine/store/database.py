@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ from engine.store.address import read_only_address
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The size of the write-ahead log from which on it is folded back into the database."""
+
+CHECKPOINT_PATIENCE = 0.1
+"""How many seconds a checkpoint waits for those who write; the next quiet moment brings another chance."""
 
 
 class Database:
@@ -110,24 +114,38 @@ class Database:
                 cursor.close()
 
     @contextmanager
-    def write_lock(self, *, exclusive: bool = False) -> Iterator[None]:
-        """Shared by writers, exclusive for a checkpoint."""
+    def write_lock(self, *, exclusive: bool = False, patience: float | None = None) -> Iterator[None]:
+        """Shared by writers, exclusive for a checkpoint. StoreBusy if its holder (stopped, say) keeps it too long."""
         descriptor = self._write_lock_descriptor
         if descriptor is None:
             raise StoreError(f"{self.path} was opened read-only")
-        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        self._take(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, patience)
         try:
             yield
         finally:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
+    def _take(self, descriptor: int, kind: int, patience: float | None) -> None:
+        deadline = clock.monotonic() + (self.busy_seconds if patience is None else patience)
+        while True:
+            try:
+                return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if clock.monotonic() >= deadline:
+                    raise StoreBusy(str(self.path), self.busy_seconds) from None
+                time.sleep(0.002)
+
     def checkpoint(self, *, force: bool = False) -> None:
-        """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
+        """Fold the write-ahead log into the database when it has grown; put off while somebody writes."""
         self._check_in_place()
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
-        with self.lock, self.translated_errors(), self.write_lock(exclusive=True):
-            self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with self.lock, self.translated_errors(), self.write_lock(exclusive=True, patience=CHECKPOINT_PATIENCE):
+                self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except StoreBusy:
+            if force:
+                raise
 
     def _check_in_place(self) -> None:
         """Notice that the file was deleted or replaced: SQLite would go on writing to what nobody sees any more."""
