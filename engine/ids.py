@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _lock = threading.Lock()
 _last_millisecond = 0
 _last_tail = 0
-_head = ""
+_stem = ""
 
 
 def new_id(kind: str) -> str:
@@ -45,17 +45,20 @@ def is_safe_name(text: str) -> bool:
 
 def _ulid() -> str:
     """48 bits of milliseconds and 80 random bits in Crockford's base 32."""
-    global _last_millisecond, _last_tail, _head
+    global _last_millisecond, _last_tail, _stem
     millisecond = time.time_ns() // 1_000_000
     with _lock:
         if millisecond > _last_millisecond:
-            _last_millisecond, _head = millisecond, _encode(millisecond, 5)
+            _last_millisecond = millisecond
             # The top bit is left free, so that counting on from here never overflows.
             _last_tail = int.from_bytes(os.urandom(10)) >> 1
+            _stem = _encode(millisecond, 5) + _encode(_last_tail >> 10, 7)
         else:
             # Same millisecond, or a clock set back: go on counting, so that order is kept.
             _last_tail += 1
-        return _head + _encode(_last_tail, 8)
+            if not _last_tail & 0x3FF:
+                _stem = _stem[:10] + _encode(_last_tail >> 10, 7)
+        return _stem + _PAIRS[_last_tail & 0x3FF]
 
 
 def _encode(number: int, pairs: int) -> str:

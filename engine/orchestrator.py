@@ -14,14 +14,14 @@ from engine import clock, ownership, recovery
 from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.config.keys import Config
-from engine.errors import ActionRefused, NotFound
+from engine.errors import ActionRefused, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.follow import ChangeSignal
 from engine.events.poke import PokeListener, Poker, commands_role
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control, Verb
 from engine.executor.creation import kept_variables, write_run
-from engine.executor.demands import check_demands
+from engine.executor.demands import check_demands, unmet_wishes
 from engine.executor.inbox import Inbox
 from engine.executor.loop import RunLoop
 from engine.executor.opening import build_scheduler, open_book, read_script
@@ -93,6 +93,7 @@ class Orchestrator:
             workspace=self.workspace.root,
             plan_path=str(path.absolute()) if path else None,
             project_id=project_id,
+            warnings=unmet_wishes(plan, settings, self.config),
         )
         return run.run_id
 
@@ -103,18 +104,20 @@ class Orchestrator:
             raise ActionRefused("retry", run_id, f"it is {old.state}", hint=f"minipipe resume {run_id}")
         plan = parse_plan(old.plan_text, source=old.plan_path or old.plan_id)
         values = bind_variables(plan, {**kept_variables(old, plan), **(variables or {})}, self._environ)
+        settings = RunSettings.from_dict(old.settings)
         self.journal.hide(values.secrets)
         run = write_run(
             self.journal,
             plan,
             expand(plan, values),
             values,
-            RunSettings.from_dict(old.settings),
+            settings,
             workspace=self.workspace.root,
             plan_path=old.plan_path,
             project_id=old.project_id,
             retry_of=old,
             carried={task.step_id: task for task in queries.tasks_of(self.database, run_id) if succeeded(task)},
+            warnings=unmet_wishes(plan, settings, self.config),
         )
         return run.run_id
 
@@ -186,6 +189,17 @@ class Orchestrator:
                     pause_reason=None,
                     started_at=book.run.started_at or clock.utc_now(),
                 )
+
+    def end_leftovers(self) -> list[RunRecord]:
+        """End what runs of dead owners left running, without going on with them; answer those runs."""
+        interrupted = self.interrupted_runs()
+        for run in interrupted:
+            try:
+                with self._own(run.run_id):
+                    recovery.end_leftovers(queries.attempts_of(self.database, run.run_id, state="running"))
+            except RunOwned:
+                continue  # Somebody took it over in this very moment, and ends them.
+        return interrupted
 
     # -- steering --------------------------------------------------------------------------------------
 

@@ -134,7 +134,8 @@ def read_script(text: str) -> dict[str, tuple[ScriptedEnd, ...]]:
 def _perform(scene: _Scene) -> AttemptEnd:
     """What the attempt leaves behind; one that was stopped has written its output but done no work."""
     order, script = scene.order, scene.script
-    append_log(order.log_path, mask_text(script.output, order.secrets))
+    if script.output:
+        append_log(order.log_path, mask_text(script.output, order.secrets))
     if scene.ended_by is EndedBy.EXIT:
         _write_values(order.output_path, script.values)
         _write_files(order.cwd, script.files)

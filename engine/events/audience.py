@@ -1,10 +1,12 @@
 """Who is told about committed events besides the bus: the audit trail, and followers in other processes."""
 
+from engine.clock import monotonic
 from engine.events.audit import AuditTrail
 from engine.events.event import Event
 from engine.events.poke import EVENTS, Poker
 
 PUT_OFF_EVENTS = 256
+POKE_PAUSE_SECONDS = 0.01
 
 
 class AuditAudience:
@@ -31,13 +33,20 @@ class AuditAudience:
 
 
 class PokeAudience:
-    """Wakes whoever follows the journal from another process."""
+    """Wakes whoever follows the journal from another process, at once but not more often than they can look."""
 
     def __init__(self, poker: Poker) -> None:
         self._poker = poker
+        self._poked_at = 0.0
+        self._is_put_off = False
 
     def tell(self, events: list[Event]) -> None:
-        self._poker.poke(EVENTS)
+        self._is_put_off = True
+        if monotonic() - self._poked_at >= POKE_PAUSE_SECONDS:
+            self.settle()
 
     def settle(self) -> None:
-        """Nothing is put off."""
+        if self._is_put_off:
+            self._is_put_off = False
+            self._poked_at = monotonic()
+            self._poker.poke(EVENTS)

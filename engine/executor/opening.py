@@ -7,7 +7,6 @@ from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings
 from engine.executor.workstreams import UNREACHED, WorkstreamFollower
 from engine.plan.expansion import expand
-from engine.plan.invocation import resolve_text
 from engine.plan.load import parse_plan
 from engine.plan.variables import bind_variables
 from engine.scheduler import Limits, Node, Result, Scheduler
@@ -66,7 +65,7 @@ def _nodes(script: RunScript, durations: Mapping[str, float]) -> list[Node]:
             is_finally=step.is_finally,
             critical=step.critical,
             priority=step.priority,
-            locks=tuple(resolve_text(name, script.values, {}, step.item)[0] for name in step.locks),
+            locks=step.locks,
             cpu=step.resources.cpu,
             memory_mb=step.resources.memory_mb,
             workstream=step.workstream,

@@ -4,6 +4,7 @@ Runs whose steps name no workstream pay nothing for this.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from engine.states import TaskState, TaskStateMachine, WorkstreamState
 from engine.store.journal import Journal
@@ -48,7 +49,7 @@ class WorkstreamFollower:
             never_ran = WorkstreamState.CANCELED if final == WorkstreamState.CANCELED else WorkstreamState.SKIPPED
             self._move(name, never_ran, ended_at=self._journal.now())
 
-    def _move(self, name: str, state: WorkstreamState, **columns: str) -> None:
+    def _move(self, name: str, state: WorkstreamState, **columns: Any) -> None:
         self._by_name[name] = self._journal.move(self._by_name[name], state, trigger="tasks", **columns)
 
 

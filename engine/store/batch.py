@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from itertools import count
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from engine.errors import StaleRecord
@@ -16,6 +17,7 @@ from engine.store import tables
 from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
 
 ENCODE = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
+_EMPTY: dict[type, str] = {tuple: "[]", dict: "{}", MappingProxyType: "{}"}
 
 
 class Draft(NamedTuple):
@@ -59,7 +61,7 @@ class Batch:
         changes = self._changes.setdefault(type(record), {})
         based_on, previous = changes.get(record.id, (record.version - 1, None))
         if previous is not None and previous.version != record.version - 1:
-            raise StaleRecord(record.ENTITY, record.id, record.version - 1)
+            raise StaleRecord(record.entity, record.id, record.version - 1)
         changes[record.id] = (based_on, record)
 
     def log(self, draft: Draft) -> None:
@@ -82,22 +84,13 @@ class Batch:
     def _write_changes(cursor: sqlite3.Cursor, shape: "_Shape", changes: dict[str, tuple[int, Record]]) -> None:
         rows = [shape.update_row(record, based_on) for based_on, record in changes.values()]
         cursor.executemany(shape.update, rows)
-        if cursor.rowcount == len(rows):
-            return
-        for entity_id, (based_on, record) in changes.items():
-            if cursor.execute(shape.find, (entity_id, record.version)).fetchone() is None:
-                raise StaleRecord(record.ENTITY, entity_id, based_on)
+        if cursor.rowcount != len(rows):
+            # Undone first: a row that another writer changed may well bear the version that we meant to write.
+            cursor.execute("ROLLBACK")
+            raise _stale(cursor, shape, changes)
 
     def _write_events(self, cursor: sqlite3.Cursor) -> list[Event]:
         notes = [ENCODE(draft.metadata) if draft.metadata else "{}" for draft in self._drafts]
-        cursor.executemany(
-            _INSERT_TRANSITION,
-            [
-                (*draft[4:12], note, draft.timestamp)
-                for draft, note in zip(self._drafts, notes, strict=True)
-                if draft.to_state
-            ],
-        )
         ((last,),) = cursor.execute("SELECT coalesce(max(seq), 0) FROM events").fetchall()
         cursor.executemany(
             _INSERT_EVENT,
@@ -109,25 +102,40 @@ class Batch:
 class _Shape:
     """How one kind of record is written. A record's fields are the columns of its table, in the same order."""
 
-    def __init__(self, table: type[tables.Table], fixed: int, *, json_columns: tuple[str, ...] = ()) -> None:
-        meta = table._meta  # type: ignore[attr-defined]
+    def __init__(
+        self, table: type[tables.Table], fixed: int, *, key: tuple[str, ...], json_columns: tuple[str, ...] = ()
+    ) -> None:
+        meta = table._meta
         names = [column.column_name for column in meta.sorted_fields if column.column_name != "seq"]
-        key = meta.primary_key.column_name
+        where = " AND ".join(f"{name} = ?" for name in (*key, "version"))
+        self._key = [names.index(name) for name in key]
         self._width, self._fixed = len(names), fixed
         self._json = [names.index(name) for name in json_columns]
         self._changing_json = [place - fixed for place in self._json if place >= fixed]
         self.insert = f"INSERT INTO {meta.table_name} ({', '.join(names)}) VALUES ({_marks(len(names))})"
         assignments = ", ".join(f"{name} = ?" for name in names[fixed:])
-        self.update = f"UPDATE {meta.table_name} SET {assignments} WHERE {key} = ? AND version = ?"
-        self.find = f"SELECT 1 FROM {meta.table_name} WHERE {key} = ? AND version = ?"
+        self.update = f"UPDATE {meta.table_name} SET {assignments} WHERE {where}"
+        self.find = f"SELECT 1 FROM {meta.table_name} WHERE {where}"
 
     def insert_row(self, record: Record | CommandRecord) -> list[Any]:
         return _with_json(list(record[: self._width]), self._json)
 
     def update_row(self, record: Record, based_on: int) -> list[Any]:
         row = _with_json(list(record[self._fixed :]), self._changing_json)
-        row += (record.id, based_on)
+        row += self.place(record, based_on)
         return row
+
+    def place(self, record: Record, version: int) -> list[Any]:
+        """The values that find a record's row in a version."""
+        return [*(record[place] for place in self._key), version]
+
+
+def _stale(cursor: sqlite3.Cursor, shape: _Shape, changes: dict[str, tuple[int, Record]]) -> StaleRecord:
+    """Whose row is no longer what a change was based on."""
+    for based_on, record in changes.values():
+        if cursor.execute(shape.find, shape.place(record, based_on)).fetchone() is None:
+            break
+    return StaleRecord(record.entity, record.id, based_on)
 
 
 def _with_json(row: list[Any], places: list[int]) -> list[Any]:
@@ -135,7 +143,7 @@ def _with_json(row: list[Any], places: list[int]) -> list[Any]:
     for place in places:
         value = row[place]
         if value is not None:
-            row[place] = ENCODE(dict(value) if isinstance(value, Mapping) else value)
+            row[place] = ENCODE(dict(value) if isinstance(value, Mapping) else value) if value else _EMPTY[type(value)]
     return row
 
 
@@ -145,18 +153,14 @@ def _marks(count: int) -> str:
 
 SHAPES: dict[type, _Shape] = {
     # The number says how many of the table's first columns never change once the row is made.
-    RunRecord: _Shape(tables.Run, 16, json_columns=("variables", "settings")),
-    TaskRecord: _Shape(tables.Task, 10, json_columns=("depends_on", "outputs")),
-    AttemptRecord: _Shape(tables.StepAttempt, 8, json_columns=("diff_stats",)),
-    WorkstreamRecord: _Shape(tables.Workstream, 4),
-    CommandRecord: _Shape(tables.Command, 9, json_columns=("arguments",)),
+    RunRecord: _Shape(tables.Run, 16, key=("run_id",), json_columns=("variables", "settings")),
+    TaskRecord: _Shape(tables.Task, 10, key=("task_id",), json_columns=("depends_on", "outputs")),
+    AttemptRecord: _Shape(tables.StepAttempt, 8, key=("run_id", "attempt_id"), json_columns=("diff_stats",)),
+    WorkstreamRecord: _Shape(tables.Workstream, 4, key=("workstream_id",)),
+    CommandRecord: _Shape(tables.Command, 9, key=("command_id",), json_columns=("arguments",)),
 }
 
 _ANSWER = "UPDATE commands SET state = ?, acted_at = ?, message = ? WHERE command_id = ? AND state = 'pending'"
-_INSERT_TRANSITION = (
-    "INSERT INTO state_transitions (entity_type, entity_id, from_state, to_state, "
-    f'"trigger", reason, operator, run_id, metadata, timestamp) VALUES ({_marks(10)})'
-)
 _INSERT_EVENT = (
     "INSERT INTO events (seq, event_id, timestamp, event_type, severity, entity_type, entity_id, from_state, "
     f'to_state, "trigger", reason, operator, run_id, metadata) VALUES ({_marks(14)})'

@@ -30,6 +30,43 @@ CHECKPOINT_PATIENCE = 0.1
 """How many seconds a checkpoint waits for those who write; the next quiet moment brings another chance."""
 
 
+class FileLock:
+    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint.
+
+    StoreBusy if somebody (stopped in the middle, say) keeps it longer than we wait.
+    """
+
+    __slots__ = ("_operation", "_path", "_patience", "descriptor")
+
+    def __init__(self, operation: int, path: Path, patience: float) -> None:
+        self._operation = operation
+        self._path = path
+        self._patience = patience
+        self.descriptor: int | None = None
+
+    def __enter__(self) -> None:
+        if self.descriptor is None:
+            raise StoreError("the database was opened for reading only")
+        try:
+            fcntl.flock(self.descriptor, self._operation | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait(self.descriptor)
+
+    def __exit__(self, *exception: object) -> None:
+        if self.descriptor is not None:
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def _wait(self, descriptor: int) -> None:
+        deadline = clock.monotonic() + self._patience
+        while clock.monotonic() < deadline:
+            time.sleep(0.002)
+            try:
+                return fcntl.flock(descriptor, self._operation | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+        raise StoreBusy(str(self._path), self._patience)
+
+
 class Database:
     """An open store. Cheap to open read-only; opening it for writing brings its schema up to date."""
 
@@ -39,7 +76,8 @@ class Database:
         self.busy_seconds = busy_seconds
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
-        self._write_lock_descriptor: int | None = None
+        self._write_lock = FileLock(fcntl.LOCK_SH, self.path, busy_seconds)
+        self._checkpoint_lock = FileLock(fcntl.LOCK_EX, self.path, CHECKPOINT_PATIENCE)
         self._identity = (0, 0)
         self.peewee = self._connect()
         try:
@@ -71,11 +109,10 @@ class Database:
     def _make_folder(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._write_lock_descriptor = os.open(
-                self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise EnvironmentUnfit(f"cannot write in {self.path.parent}: {error.strerror}") from error
+        self._write_lock.descriptor = self._checkpoint_lock.descriptor = descriptor
 
     def _configure(self, database: SqliteDatabase) -> None:
         """Write-ahead logging that survives the death of the process; checkpoints only by `checkpoint`."""
@@ -92,7 +129,7 @@ class Database:
             return
         if self.read_only:
             raise StoreError(f"{self.path} has an older schema", hint="minipipe db migrate")
-        with self.write_lock():
+        with self._write_lock:
             migrations.migrate(self.peewee, backup=lambda: str(self.backup()))
 
     # -- writing ---------------------------------------------------------------------------------------
@@ -100,40 +137,26 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:
         """One write transaction, taken at once (never upgraded from a read), all or nothing."""
-        with self.lock, self.translated_errors(), self.write_lock():
-            cursor: sqlite3.Cursor = self.peewee.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+        with self.lock, self._write_lock:
+            cursor = self._cursor()
             try:
+                cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
+            except (sqlite3.Error, peewee.PeeweeException) as error:
+                self._undo(cursor)
+                raise self._in_our_words(error) from error
             except BaseException:
-                if self.peewee.connection().in_transaction:
-                    cursor.execute("ROLLBACK")
+                self._undo(cursor)
                 raise
-            finally:
-                cursor.close()
 
-    @contextmanager
-    def write_lock(self, *, exclusive: bool = False, patience: float | None = None) -> Iterator[None]:
-        """Shared by writers, exclusive for a checkpoint. StoreBusy if its holder (stopped, say) keeps it too long."""
-        descriptor = self._write_lock_descriptor
-        if descriptor is None:
-            raise StoreError(f"{self.path} was opened read-only")
-        self._take(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, patience)
-        try:
-            yield
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    def _cursor(self) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.peewee.cursor()
+        return cursor
 
-    def _take(self, descriptor: int, kind: int, patience: float | None) -> None:
-        deadline = clock.monotonic() + (self.busy_seconds if patience is None else patience)
-        while True:
-            try:
-                return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if clock.monotonic() >= deadline:
-                    raise StoreBusy(str(self.path), self.busy_seconds) from None
-                time.sleep(0.002)
+    def _undo(self, cursor: sqlite3.Cursor) -> None:
+        if cursor.connection.in_transaction:
+            cursor.execute("ROLLBACK")
 
     def checkpoint(self, *, force: bool = False) -> None:
         """Fold the write-ahead log into the database when it has grown; put off while somebody writes."""
@@ -141,7 +164,7 @@ class Database:
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
         try:
-            with self.lock, self.translated_errors(), self.write_lock(exclusive=True, patience=CHECKPOINT_PATIENCE):
+            with self.lock, self.translated_errors(), self._checkpoint_lock:
                 self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         except StoreBusy:
             if force:
@@ -209,9 +232,9 @@ class Database:
         with self.lock:
             if hasattr(self, "peewee") and not self.peewee.is_closed():
                 self.peewee.close()
-            if self._write_lock_descriptor is not None:
-                os.close(self._write_lock_descriptor)
-                self._write_lock_descriptor = None
+            if self._write_lock.descriptor is not None:
+                os.close(self._write_lock.descriptor)
+                self._write_lock.descriptor = self._checkpoint_lock.descriptor = None
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:

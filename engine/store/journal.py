@@ -9,7 +9,7 @@ and its whole group is undone.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from engine.clock import utc_now
 from engine.errors import InvalidTransition
@@ -18,11 +18,29 @@ from engine.events.catalogue import event_type_for, severity_of
 from engine.ids import new_id
 from engine.masking import mask_data
 from engine.states import MACHINES
+from engine.states.reasons import OUR_REASONS
 from engine.store.batch import Batch, Draft
 from engine.store.database import Database
 from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
 
 R = TypeVar("R", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord)
+
+
+def _named(event_type: str) -> tuple[str, str]:
+    return event_type, severity_of(event_type)
+
+
+_EVENT_TYPES = {
+    (entity, str(old), str(new)): _named(event_type_for(entity, str(old), str(new)))
+    for entity, machine in MACHINES.items()
+    for old, allowed in machine.transitions.items()
+    for new in allowed
+}
+"""Every move that the state tables list: what it is called when it has happened, and how grave that is."""
+
+
+_FROM_OUTSIDE = frozenset({"message", "outputs"})
+"""The columns that hold what a step said. The others are ours: a short secret must not tear a time or a word apart."""
 
 
 class Audience(Protocol):
@@ -67,6 +85,7 @@ class Journal:
         self._clock = clock
         self._batch = Batch("")
         self._depth = 0
+        self._has_failed_inside = False
         self._secrets: tuple[str, ...] = ()
 
     def hide(self, secrets: Iterable[str]) -> None:
@@ -89,14 +108,16 @@ class Journal:
         **columns: Any,
     ) -> R:
         """Change an entity's state and answer the record as it is then. The only place where a state is written."""
-        self._check(record, to_state)
-        moved = record._replace(
-            state=str(to_state), version=record.version + 1, reason=self._mask(reason), **self._mask(columns)
-        )
+        named = _EVENT_TYPES.get((record.entity, record.state, to_state))
+        if named is None:
+            self._refuse(record, to_state)
+        if self._secrets:
+            reason, columns = self._mask_reason(reason), self._mask_columns(columns)
+        moved = record._replace(state=str(to_state), version=record.version + 1, reason=reason, **columns)
         draft = self._draft(
-            event_type_for(record.ENTITY, record.state, to_state),
+            named,
             record,
-            reason=moved.reason,
+            reason=reason,
             operator=operator,
             metadata=metadata,
             move=(record.state, moved.state, trigger),
@@ -108,7 +129,7 @@ class Journal:
 
     def amend(self, record: R, **columns: Any) -> R:
         """Change facts about an entity that are not its state: no transition, no event."""
-        amended = record._replace(version=record.version + 1, **self._mask(columns))
+        amended = record._replace(version=record.version + 1, **self._mask_columns(columns))
         with Group(self) as batch:
             batch.change(amended)
         return amended
@@ -128,7 +149,9 @@ class Journal:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Record something worth knowing that changes no state."""
-        draft = self._draft(event_type, about, reason=self._mask(reason), operator=operator, metadata=metadata)
+        draft = self._draft(
+            _named(event_type), about, reason=self._mask_reason(reason), operator=operator, metadata=metadata
+        )
         with Group(self) as batch:
             batch.log(draft)
 
@@ -162,20 +185,26 @@ class Journal:
         self.database.lock.acquire()
         self._depth += 1
         if self._depth == 1:
-            self._batch = Batch(self._clock())
+            self._batch, self._has_failed_inside = Batch(self._clock()), False
         return self._batch
 
     def end(self, *, failed: bool) -> None:
         """Close a group; the outermost one writes, unless something failed inside."""
         self._depth -= 1
+        self._has_failed_inside |= failed
         events: list[Event] = []
         try:
             if self._depth == 0 and not failed and not self._batch.is_empty:
-                with self.database.transaction() as cursor:
-                    events = self._batch.write(cursor)
+                events = self._write()
         finally:
             self.database.lock.release()
         self._publish(events)
+
+    def _write(self) -> list[Event]:
+        if self._has_failed_inside:
+            raise RuntimeError("a group failed inside this one, so nothing of it can be written")
+        with self.database.transaction() as cursor:
+            return self._batch.write(cursor)
 
     def now(self) -> str:
         """The time of the open group, for what happens in one transaction happens at once; else the clock's."""
@@ -183,7 +212,7 @@ class Journal:
 
     def _draft(
         self,
-        event_type: str,
+        named: tuple[str, str],
         about: Record,
         *,
         reason: str | None,
@@ -194,25 +223,22 @@ class Journal:
         return Draft(
             new_id("event"),
             self.now(),
-            event_type,
-            severity_of(event_type),
-            about.ENTITY,
+            *named,
+            about.entity,
             about.id,
             *move,
             reason,
             operator,
             about.run_id,
-            self._mask(metadata) if metadata else {},
+            self._mask_metadata(metadata) if metadata and self._secrets else metadata or {},
         )
 
-    def _check(self, record: Record, to_state: str) -> None:
-        try:
-            MACHINES[record.ENTITY].validate_transition(record.state, to_state, entity_id=record.id)
-        except InvalidTransition as refusal:
-            story = self._story(record.id)
-            raise InvalidTransition(
-                record.ENTITY, record.id, record.state, str(to_state), refusal.allowed, story=story
-            ) from None
+    def _refuse(self, record: Record, to_state: str) -> NoReturn:
+        """A move that the entity's table does not list, told with what led there."""
+        allowed = MACHINES[record.entity].allowed(record.state)
+        raise InvalidTransition(
+            record.entity, record.id, record.state, str(to_state), allowed, story=self._story(record.id)
+        )
 
     def _story(self, entity_id: str) -> list[str]:
         """The last moves of an entity, for whoever has to understand a refusal."""
@@ -232,3 +258,12 @@ class Journal:
 
     def _mask(self, value: Any) -> Any:
         return mask_data(value, self._secrets) if self._secrets else value
+
+    def _mask_reason(self, reason: str | None) -> Any:
+        return reason if reason in OUR_REASONS else self._mask(reason)
+
+    def _mask_metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._mask(value) for name, value in metadata.items()}
+
+    def _mask_columns(self, columns: dict[str, Any]) -> dict[str, Any]:
+        return {name: self._mask(value) if name in _FROM_OUTSIDE else value for name, value in columns.items()}

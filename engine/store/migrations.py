@@ -32,13 +32,12 @@ def create_runs_and_journal(database: SqliteDatabase) -> None:
             started_at TEXT, ended_at TEXT, outputs TEXT NOT NULL) WITHOUT ROWID""",
         "CREATE UNIQUE INDEX tasks_of_run ON tasks (run_id, position)",
         """CREATE TABLE step_attempts (
-            attempt_id TEXT PRIMARY KEY NOT NULL, run_id TEXT NOT NULL, task_id TEXT NOT NULL,
+            attempt_id TEXT NOT NULL, run_id TEXT NOT NULL, task_id TEXT NOT NULL,
             step_id TEXT NOT NULL, number INTEGER NOT NULL, tool_id TEXT NOT NULL, log_path TEXT NOT NULL,
             started_at TEXT NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT, outcome TEXT,
             exit_code INTEGER, message TEXT, duration_seconds REAL, ended_at TEXT, pid INTEGER,
             process_started INTEGER, boot_id TEXT, diff_stats TEXT, output_patch_id TEXT,
-            session_id TEXT) WITHOUT ROWID""",
-        "CREATE INDEX attempts_of_run ON step_attempts (run_id)",
+            session_id TEXT, PRIMARY KEY (run_id, attempt_id)) WITHOUT ROWID""",
         """CREATE TABLE workstreams (
             workstream_id TEXT PRIMARY KEY NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL,
             position INTEGER NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT,
@@ -49,16 +48,14 @@ def create_runs_and_journal(database: SqliteDatabase) -> None:
             verb TEXT NOT NULL, created_at TEXT NOT NULL, arguments TEXT NOT NULL, operator TEXT,
             state TEXT NOT NULL, acted_at TEXT, message TEXT)""",
         "CREATE INDEX pending_commands ON commands (run_id) WHERE state = 'pending'",
-        """CREATE TABLE state_transitions (
-            seq INTEGER PRIMARY KEY NOT NULL, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL, run_id TEXT,
-            from_state TEXT NOT NULL, to_state TEXT NOT NULL, "trigger" TEXT NOT NULL, reason TEXT,
-            operator TEXT, metadata TEXT NOT NULL, timestamp TEXT NOT NULL)""",
         """CREATE TABLE events (
             seq INTEGER PRIMARY KEY NOT NULL, event_id TEXT NOT NULL, timestamp TEXT NOT NULL,
             event_type TEXT NOT NULL, severity TEXT NOT NULL, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL,
             from_state TEXT, to_state TEXT, "trigger" TEXT, reason TEXT, operator TEXT, run_id TEXT,
             metadata TEXT NOT NULL)""",
-        "CREATE INDEX events_of_run ON events (run_id)",
+        # A transition is an event that moved something: two rows could disagree, one cannot.
+        """CREATE VIEW state_transitions AS SELECT seq, entity_type, entity_id, run_id, from_state, to_state,
+            "trigger", reason, operator, metadata, timestamp FROM events WHERE to_state IS NOT NULL""",
     ):
         database.execute_sql(statement)
 

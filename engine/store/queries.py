@@ -14,7 +14,7 @@ from engine.events.event import Event
 from engine.states import RunState, StateMachine, TaskState
 from engine.states.tables import MACHINES
 from engine.store.records import AttemptRecord, CommandRecord, RunRecord, TaskRecord, WorkstreamRecord
-from engine.store.tables import Command, EventRow, Run, StepAttempt, Table, Task, Workstream
+from engine.store.tables import Command, EventRow, Run, StepAttempt, Task, Workstream
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -113,6 +113,20 @@ def events_after(database: "Database", seq: int, *, run_id: str | None = None, l
     return [_event(row) for row in database.dicts(query)]
 
 
+def warnings_of(database: "Database", run_id: str) -> list[str]:
+    """What was found not to be as it should be with a run, oldest first."""
+    query = EventRow.select(EventRow.reason).where((EventRow.run_id == run_id) & (EventRow.event_type == "warning"))
+    return [row["reason"] for row in database.dicts(query.order_by(EventRow.seq))]
+
+
+def refusals_of(database: "Database", run_id: str) -> dict[str, str]:
+    """Why tasks failed that could not even be tried, by task id."""
+    query = EventRow.select(EventRow.entity_id, EventRow.metadata).where(
+        (EventRow.run_id == run_id) & (EventRow.event_type == "step_failed") & (EventRow.trigger == "resolve")
+    )
+    return {row["entity_id"]: json.loads(row["metadata"]).get("message", "") for row in database.dicts(query)}
+
+
 def all_events(database: "Database", *, page: int = 5000) -> Iterator[Event]:
     """Every event, read page by page."""
     seq = 0
@@ -127,7 +141,7 @@ def last_event_seq(database: "Database") -> int:
 
 def counts_by_state(database: "Database", entity: str) -> dict[str, int]:
     """How many there are in each state that occurs."""
-    table: type[Table] = {"run": Run, "task": Task}[entity]
+    table: Any = {"run": Run, "task": Task}[entity]
     query = table.select(table.state, fn.COUNT("*").alias("number")).group_by(table.state).order_by(table.state)
     return {row["state"]: row["number"] for row in database.dicts(query)}
 

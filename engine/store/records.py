@@ -14,8 +14,6 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class RunRecord(NamedTuple):
-    ENTITY = "run"
-
     run_id: str
     project_id: str | None
     plan_id: str
@@ -42,13 +40,15 @@ class RunRecord(NamedTuple):
     ended_at: str | None = None
 
     @property
+    def entity(self) -> str:
+        return "run"
+
+    @property
     def id(self) -> str:
         return self.run_id
 
 
 class TaskRecord(NamedTuple):
-    ENTITY = "task"
-
     task_id: str
     run_id: str
     step_id: str
@@ -71,13 +71,15 @@ class TaskRecord(NamedTuple):
     outputs: Mapping[str, str] = NOTHING
 
     @property
+    def entity(self) -> str:
+        return "task"
+
+    @property
     def id(self) -> str:
         return self.task_id
 
 
 class AttemptRecord(NamedTuple):
-    ENTITY = "attempt"
-
     attempt_id: str
     run_id: str
     task_id: str
@@ -102,13 +104,15 @@ class AttemptRecord(NamedTuple):
     session_id: str | None = None
 
     @property
+    def entity(self) -> str:
+        return "attempt"
+
+    @property
     def id(self) -> str:
         return self.attempt_id
 
 
 class WorkstreamRecord(NamedTuple):
-    ENTITY = "workstream"
-
     workstream_id: str
     run_id: str
     name: str
@@ -118,6 +122,10 @@ class WorkstreamRecord(NamedTuple):
     reason: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
+
+    @property
+    def entity(self) -> str:
+        return "workstream"
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ The migrations create them; a test holds the two against each other. Models are 
 so that one process can hold several; every query names the database that it runs on.
 """
 
-from peewee import BooleanField, FloatField, IntegerField, Model, TextField
+from peewee import BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField
 
 
 class Table(Model):
@@ -68,7 +68,7 @@ class Task(Table):
 
 
 class StepAttempt(Table):
-    attempt_id = TextField(primary_key=True)
+    attempt_id = TextField()
     run_id = TextField()
     task_id = TextField()
     step_id = TextField()
@@ -93,6 +93,7 @@ class StepAttempt(Table):
 
     class Meta:
         table_name = "step_attempts"
+        primary_key = CompositeKey("run_id", "attempt_id")
 
 
 class Workstream(Table):
@@ -127,6 +128,8 @@ class Command(Table):
 
 
 class StateTransition(Table):
+    """A view of the events that moved something."""
+
     seq = IntegerField(primary_key=True)
     entity_type = TextField()
     entity_id = TextField()

@@ -24,6 +24,7 @@ def host_run(
     as_json: bool,
     variables: Mapping[str, str] | None = None,
     cancel: bool = False,
+    is_followed_by_more: bool = False,
 ) -> int:
     """Drive a run until it ends or pauses, tell about it, and answer the command's exit code."""
     control = Control()
@@ -36,7 +37,7 @@ def host_run(
     if as_json:
         print_json(document)
     else:
-        print_report(document)
+        print_report(document, theme=orchestrator.config.ui.theme, is_followed_by_more=is_followed_by_more)
     return exit_code_of_run(run.state) or 0
 
 

@@ -1,7 +1,8 @@
 """What a run came to, for people: a line a step, then the verdict and what to do next."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.clock import seconds_between
@@ -9,16 +10,52 @@ from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import duration, print_lines, shows_unicode
 from minipipe_tui.cli.table import Cell, print_table
 from minipipe_tui.cli.theme import load_theme
+from minipipe_tui.cli.wording import in_words
 
 Document = Mapping[str, Any]
 
+MANY_STEPS = 40
+"""From more steps than these on, only those are listed that did not simply complete."""
 
-def print_report(document: Document, *, theme: str | None = None) -> None:
+_UNREMARKABLE = 9
+_RANKS = {"failed": 0, "running": 1, "validating": 1, "retrying": 1, "canceled": 2, "completed": 3, "skipped": 4}
+"""What is shown first where not even all remarkable steps have a place."""
+
+
+def print_report(
+    document: Document, *, theme: str | None = None, every_step: bool = False, is_followed_by_more: bool = False
+) -> None:
     """Everything worth knowing about a run, on stdout."""
+    tasks = document["tasks"]
+    shown = list(tasks) if every_step else remarkable(tasks)
     print_lines([heading(document), ""])
-    print_steps(document["tasks"], theme=theme)
-    if next_commands := list(what_next(document)):
+    if shown:
+        print_steps(shown, theme=theme)
+    if len(shown) < len(tasks):
+        print_lines([*([""] if shown else []), counts(tasks), f"every step: minipipe show {document['run_id']} --all"])
+    next_commands = [] if is_followed_by_more else list(what_next(document))
+    if next_commands:
         print_lines(["", *next_commands])
+
+
+def remarkable(tasks: Sequence[Document]) -> list[Document]:
+    """All steps of a plan of ordinary size; of a longer one those that did not simply complete, the worst of them."""
+    if len(tasks) <= MANY_STEPS:
+        return list(tasks)
+    ranked = sorted((rank, place) for place, task in enumerate(tasks) if (rank := _rank(task)) < _UNREMARKABLE)
+    return [tasks[place] for place in sorted(place for _, place in ranked[:MANY_STEPS])]
+
+
+def _rank(task: Document) -> int:
+    if task["state"] == "completed" and len(task["attempts"]) <= 1:
+        return _UNREMARKABLE
+    return _RANKS.get(task["state"], 5)
+
+
+def counts(tasks: Sequence[Document]) -> str:
+    """How many steps are in which state, the most frequent first."""
+    found = Counter(task["state"] for task in tasks).most_common()
+    return f"{len(tasks)} steps: " + ", ".join(f"{number} {state}" for state, number in found)
 
 
 def heading(document: Document) -> str:
@@ -28,7 +65,7 @@ def heading(document: Document) -> str:
         document["run_id"],
         document["plan_name"] or document["plan_id"],
         document["state"] + (f" after {took}" if took else ""),
-        document["reason"] or "",
+        in_words(document["reason"]),
     ]
     return inert_line("  ".join(part for part in parts if part))
 
@@ -68,9 +105,10 @@ def why(task: Document) -> str:
     """Why a task is where it is, in a few words."""
     if task["waiting_for"]:
         return f"waits for {task['waiting_for']}"
-    last = task["attempts"][-1] if task["attempts"] else None
-    message = last["message"] if last and task["state"] != "completed" else None
-    return str(message or task["reason"] or "")
+    if task["state"] == "completed":
+        return ""
+    last = task["attempts"][-1] if task["attempts"] else task
+    return in_words(task["reason"], last["message"])
 
 
 def what_next(document: Document) -> Iterator[str]:
@@ -80,4 +118,6 @@ def what_next(document: Document) -> Iterator[str]:
     if failed:
         yield f"minipipe logs {run_id} {failed['step_id']}"
     for action in document["available_actions"]:
-        yield f"minipipe {action} {run_id}"
+        # A retry of what succeeded would only carry everything over.
+        if document["state"] != "succeeded":
+            yield f"minipipe {action} {run_id}"

@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.run_id is not None:
         from minipipe_tui.cli import show
 
+        arguments.all = False
         return show.run(arguments)
     document = status_document(find_workspace(Path.cwd()))
     if arguments.json:
