@@ -1,6 +1,7 @@
 """The engine is killed in a particular situation; what is resumed afterwards goes on as it should."""
 
 import signal
+from pathlib import Path
 
 from tests.chaos.workshop import Running, Workshop
 
@@ -28,3 +29,16 @@ def test_the_audit_trail_is_made_whole_by_whoever_looks_after_an_ended_run(shop:
     trail.write_bytes(whole[: whole.rindex(b"\n", 0, len(whole) // 2) + 1])
     shop.minipipe("resume", "last")
     assert trail.read_bytes() == whole
+
+
+def test_a_step_that_is_lost_with_the_engine_too_often_is_given_up(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path, config="[run]\ncrash_loop_limit = 1\n")
+    running = shop.start("run", str(shop.plan(shop.step("long", seconds=60))))
+    shop.wait_for_start("long")
+    kill(running)
+    again = shop.start("resume", "last")
+    shop.wait_for_start("long", times=2)
+    kill(again)
+    assert shop.minipipe("resume", "last").code == 1
+    assert shop.rows("SELECT state, reason FROM tasks") == [("failed", "crash_loop")]
+    assert len(shop.records("start")) == 2
