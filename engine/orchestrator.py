@@ -267,7 +267,8 @@ class Orchestrator:
                     return found or command
                 left = deadline - clock.monotonic()
                 if left <= 0 or not self._has_owner(run_id):
-                    return found
+                    # It may have answered, and let go, since we looked.
+                    return queries.find_command(self.database, command.command_id) or found
                 signal.wait(min(left, 1.0))
         finally:
             signal.close()

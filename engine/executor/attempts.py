@@ -197,6 +197,10 @@ class Attempts:
             seed=f"{self._book.run.run_id}:{step.id}:{task.attempt_count}",
         )
 
+    def longest_delay(self, step_id: str) -> float:
+        """More than this no retry of a step waits, whatever became of the wall clock since the delay was recorded."""
+        return self._book.script.steps[step_id].backoff.max_seconds
+
     def put_off(
         self,
         step_id: str,

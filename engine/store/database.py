@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,24 +26,45 @@ from engine.store.address import read_only_address
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The size of the write-ahead log from which on it is folded back into the database."""
 
+CHECKPOINT_PATIENCE = 0.1
+"""How many seconds a checkpoint waits for those who write; the next quiet moment brings another chance."""
+
 
 class FileLock:
-    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint."""
+    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint.
 
-    __slots__ = ("_operation", "descriptor")
+    StoreBusy if somebody (stopped in the middle, say) keeps it longer than we wait.
+    """
 
-    def __init__(self, operation: int) -> None:
+    __slots__ = ("_operation", "_path", "_patience", "descriptor")
+
+    def __init__(self, operation: int, path: Path, patience: float) -> None:
         self._operation = operation
+        self._path = path
+        self._patience = patience
         self.descriptor: int | None = None
 
     def __enter__(self) -> None:
         if self.descriptor is None:
             raise StoreError("the database was opened for reading only")
-        fcntl.flock(self.descriptor, self._operation)
+        try:
+            fcntl.flock(self.descriptor, self._operation | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait(self.descriptor)
 
     def __exit__(self, *exception: object) -> None:
         if self.descriptor is not None:
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def _wait(self, descriptor: int) -> None:
+        deadline = clock.monotonic() + self._patience
+        while clock.monotonic() < deadline:
+            time.sleep(0.002)
+            try:
+                return fcntl.flock(descriptor, self._operation | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+        raise StoreBusy(str(self._path), self._patience)
 
 
 class Database:
@@ -54,8 +76,8 @@ class Database:
         self.busy_seconds = busy_seconds
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
-        self._write_lock = FileLock(fcntl.LOCK_SH)
-        self._checkpoint_lock = FileLock(fcntl.LOCK_EX)
+        self._write_lock = FileLock(fcntl.LOCK_SH, self.path, busy_seconds)
+        self._checkpoint_lock = FileLock(fcntl.LOCK_EX, self.path, CHECKPOINT_PATIENCE)
         self._identity = (0, 0)
         self.peewee = self._connect()
         try:
@@ -137,12 +159,16 @@ class Database:
             cursor.execute("ROLLBACK")
 
     def checkpoint(self, *, force: bool = False) -> None:
-        """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
+        """Fold the write-ahead log into the database when it has grown; put off while somebody writes."""
         self._check_in_place()
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
-        with self.lock, self.translated_errors(), self._checkpoint_lock:
-            self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with self.lock, self.translated_errors(), self._checkpoint_lock:
+                self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except StoreBusy:
+            if force:
+                raise
 
     def _check_in_place(self) -> None:
         """Notice that the file was deleted or replaced: SQLite would go on writing to what nobody sees any more."""

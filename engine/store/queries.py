@@ -78,8 +78,10 @@ def tasks_of(database: "Database", run_id: str) -> list[TaskRecord]:
 
 
 def attempts_of(database: "Database", run_id: str, *, state: str | None = None) -> list[AttemptRecord]:
-    """Oldest first."""
-    query = StepAttempt.select().where(StepAttempt.run_id == run_id).order_by(StepAttempt.attempt_id)
+    """Those of each step oldest first, whatever the clock did."""
+    query = (
+        StepAttempt.select().where(StepAttempt.run_id == run_id).order_by(StepAttempt.number, StepAttempt.attempt_id)
+    )
     if state is not None:
         query = query.where(StepAttempt.state == state)
     return [_attempt(row) for row in database.dicts(query)]
