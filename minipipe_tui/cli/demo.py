@@ -97,11 +97,11 @@ def _farewell(folder: Path, code: int) -> Iterator[str]:
         yield "That did not go as planned; the commands below tell more."
     yield ""
     yield f"Look around:  cd {shlex.quote(str(folder))}"
-    for command, about in _NEXT:
+    for command, about in NEXT:
         yield f"  {command:<42} {about}"
 
 
-_NEXT = (
+NEXT = (
     ("minipipe show last", "what became of each step"),
     ("minipipe logs last fetch --attempt 1", "what the failed attempt printed"),
     ("minipipe events last", "everything that happened, as JSON Lines"),

@@ -1,6 +1,7 @@
 """Executing a run in this process, for the commands that do: signals, progress while it runs, a report at its end."""
 
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import FrameType
@@ -10,7 +11,7 @@ from engine.orchestrator import Orchestrator
 from engine.states.actions import exit_code_of_run
 from engine.store import queries
 from engine.store.documents import run_document
-from minipipe_tui.cli.output import print_json, say
+from minipipe_tui.cli.output import is_terminal, print_json, say
 from minipipe_tui.cli.progress import progress
 from minipipe_tui.cli.report import print_report
 
@@ -58,10 +59,15 @@ def stoppable(control: Control) -> Iterator[None]:
 
 @contextmanager
 def shown_progress(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
-    """Tell what happens while it happens, on stderr: live on a terminal, a line at a time elsewhere."""
+    """Tell what happens while it happens, on stderr: live on a terminal, a line at a time elsewhere.
+
+    The report takes the place of the live picture where both are seen.
+    """
     step_ids = [task.step_id for task in queries.tasks_of(orchestrator.database, run_id)]
-    say(f"run {run_id}")
-    with progress(step_ids, theme=orchestrator.config.ui.theme) as shown:
+    shown = progress(step_ids, theme=orchestrator.config.ui.theme, is_transient=is_terminal(sys.stdout))
+    if not shown.is_live:
+        say(f"run {run_id}")
+    with shown:
         unsubscribe = orchestrator.journal.bus.subscribe(shown.handle)
         try:
             yield

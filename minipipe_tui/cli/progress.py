@@ -48,20 +48,31 @@ _LONGEST_SILENCE = 30.0
 
 
 def progress(
-    step_ids: Iterable[str], stream: TextIO | None = None, *, theme: str | None = None
+    step_ids: Iterable[str],
+    stream: TextIO | None = None,
+    *,
+    theme: str | None = None,
+    is_transient: bool = False,
 ) -> "LiveProgress | PlainProgress":
-    """The progress that suits where it goes: by default, stderr."""
+    """The progress that suits where it goes: by default, stderr. A transient picture is gone at its end."""
     stream = sys.stderr if stream is None else stream
     if is_terminal(stream) and os.environ.get("TERM", "dumb") not in ("dumb", ""):
-        return LiveProgress(step_ids, theme=load_theme(theme))
+        return LiveProgress(step_ids, theme=load_theme(theme), is_transient=is_transient)
     return PlainProgress(stream, step_ids)
 
 
 class LiveProgress:
-    """A picture that stays up to date while the context lasts, and remains as the last one when it ends."""
+    """A picture that stays up to date while the context lasts; the last one remains, unless it is transient."""
+
+    is_live = True
 
     def __init__(
-        self, step_ids: Iterable[str], *, theme: Theme | None = None, console: "Console | None" = None
+        self,
+        step_ids: Iterable[str],
+        *,
+        theme: Theme | None = None,
+        console: "Console | None" = None,
+        is_transient: bool = False,
     ) -> None:
         from rich.live import Live
 
@@ -71,7 +82,7 @@ class LiveProgress:
         self._console = console or frame.Screen(stderr=True)
         look = frame.Look(theme or load_theme(), unicode=self._console.encoding.startswith("utf"))
         self._frame = frame.Frame(self._board, look)
-        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, transient=is_transient)
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._closing = threading.Event()
@@ -123,6 +134,8 @@ class LiveProgress:
 
 class PlainProgress:
     """One line for each thing worth telling, for pipes and logs."""
+
+    is_live = False
 
     def __init__(self, stream: TextIO | None = None, step_ids: Iterable[str] = ()) -> None:
         self._stream = sys.stderr if stream is None else stream

@@ -60,14 +60,9 @@ def counts(tasks: Sequence[Document]) -> str:
 
 def heading(document: Document) -> str:
     """The run in one line: id, plan, state, how long, why."""
-    took = run_took(document)
-    parts = [
-        document["run_id"],
-        document["plan_name"] or document["plan_id"],
-        document["state"] + (f" after {took}" if took else ""),
-        in_words(document["reason"]),
-    ]
-    return inert_line("  ".join(part for part in parts if part))
+    took, why = run_took(document), in_words(document["reason"])
+    state = document["state"] + (f" after {took}" if took else "") + (f": {why}" if why else "")
+    return inert_line("  ".join([document["run_id"], document["plan_name"] or document["plan_id"], state]))
 
 
 def run_took(document: Document) -> str:
@@ -97,11 +92,11 @@ def _row(task: Document, state: Cell) -> tuple[Cell, ...]:
         state,
         str(len(attempts) or ""),
         duration(sum(seconds)) if seconds else "",
-        why(task),
+        why_of(task),
     )
 
 
-def why(task: Document) -> str:
+def why_of(task: Document) -> str:
     """Why a task is where it is, in a few words."""
     if task["waiting_for"]:
         return f"waits for {task['waiting_for']}"

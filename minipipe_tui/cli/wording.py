@@ -1,4 +1,4 @@
-"""Why a step is where it is, in a person's words; JSON keeps the engine's own short names."""
+"""Why a run or a step is where it is, in a person's words; JSON keeps the engine's own short names."""
 
 _WORDS = {
     "condition": "its condition does not hold",
@@ -14,9 +14,12 @@ _WORDS = {
     "timeout": "it ran longer than its timeout",
 }
 
+_BLAME = "failed: "
+"""How the reason of a failed run begins, before the names of the steps; the state beside it says as much."""
+
 
 def in_words(reason: str | None, message: object = None) -> str:
     """The message where there is one, else what the reason means; nothing where the state says it all."""
     if message:
         return str(message)
-    return _WORDS.get(reason or "", reason or "")
+    return _WORDS.get(reason or "", reason or "").removeprefix(_BLAME)
