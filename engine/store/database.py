@@ -54,34 +54,37 @@ class Database:
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
         self._write_lock = FileLock(fcntl.LOCK_SH)
-        self._checkpoint_lock = FileLock(fcntl.LOCK_EX)
-        self.peewee = self._connect()
+        self._checkpoint_lock = FileLock(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.peewee = self._closed_database()
         try:
             with self.translated_errors():
+                self._connect()
                 self._bring_up_to_date()
         except BaseException:
             self.close()
             raise
 
-    def _connect(self) -> SqliteDatabase:
-        if self.read_only and not self.path.exists():
-            raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
-        if not self.read_only:
-            self._make_folder()
+    def _closed_database(self) -> SqliteDatabase:
         mode = "ro" if self.read_only else "rwc"
-        database = SqliteDatabase(
+        return SqliteDatabase(
             f"{self.path.as_uri()}?mode={mode}",
             uri=True,
             timeout=self.busy_seconds,
             check_same_thread=False,
             thread_safe=False,
+            autoconnect=False,
             cached_statements=256,
         )
-        with self.translated_errors():
-            database.connect()
-            if not self.read_only:
-                self._configure(database)
-        return database
+
+    def _connect(self) -> None:
+        if self.read_only:
+            if not self.path.exists():
+                raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
+            self.peewee.connect()
+        else:
+            self._make_folder()
+            self.peewee.connect()
+            self._configure(self.peewee)
 
     def _make_folder(self) -> None:
         try:
@@ -138,8 +141,11 @@ class Database:
         """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
-        with self.lock, self.translated_errors(), self._checkpoint_lock:
-            self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with self.lock, self.translated_errors(), self._checkpoint_lock:
+                self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except BlockingIOError:
+            pass  # Somebody writes, or was stopped while writing: a later quiet moment will do.
 
     def log_bytes(self) -> int:
         try:
@@ -189,7 +195,7 @@ class Database:
     def close(self) -> None:
         """Let go of the file. Safe to call twice."""
         with self.lock:
-            if hasattr(self, "peewee") and not self.peewee.is_closed():
+            if not self.peewee.is_closed():
                 self.peewee.close()
             if self._write_lock.descriptor is not None:
                 os.close(self._write_lock.descriptor)
