@@ -17,7 +17,7 @@ from tests.engine.store.conftest import a_run
 
 
 def open_descriptors() -> set[str]:
-    return {os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
+    return {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
 
 
 def test_a_store_makes_its_folder_and_is_for_its_owner_alone(tmp_path: Path) -> None:
