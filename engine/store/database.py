@@ -79,32 +79,35 @@ class Database:
         self._write_lock = FileLock(fcntl.LOCK_SH, self.path, busy_seconds)
         self._checkpoint_lock = FileLock(fcntl.LOCK_EX, self.path, CHECKPOINT_PATIENCE)
         self._identity = (0, 0)
-        self.peewee = self._connect()
+        self.peewee = self._closed_database()
         try:
             with self.translated_errors():
+                self._connect()
                 self._bring_up_to_date()
         except BaseException:
             self.close()
             raise
 
-    def _connect(self) -> SqliteDatabase:
-        if self.read_only and not self.path.exists():
-            raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
-        if not self.read_only:
-            self._make_folder()
-        database = SqliteDatabase(
+    def _closed_database(self) -> SqliteDatabase:
+        return SqliteDatabase(
             read_only_address(self.path) if self.read_only else f"{self.path.as_uri()}?mode=rwc",
             uri=True,
             timeout=self.busy_seconds,
             check_same_thread=False,
             thread_safe=False,
+            autoconnect=False,
             cached_statements=256,
         )
-        with self.translated_errors():
-            database.connect()
-            if not self.read_only:
-                self._configure(database)
-        return database
+
+    def _connect(self) -> None:
+        if self.read_only:
+            if not self.path.exists():
+                raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
+            self.peewee.connect()
+        else:
+            self._make_folder()
+            self.peewee.connect()
+            self._configure(self.peewee)
 
     def _make_folder(self) -> None:
         try:
@@ -235,7 +238,7 @@ class Database:
     def close(self) -> None:
         """Let go of the file. Safe to call twice."""
         with self.lock:
-            if hasattr(self, "peewee") and not self.peewee.is_closed():
+            if not self.peewee.is_closed():
                 self.peewee.close()
             if self._write_lock.descriptor is not None:
                 os.close(self._write_lock.descriptor)

@@ -165,14 +165,25 @@ def recent_durations(database: "Database", plan_id: str, *, runs: int = 3) -> di
 
 def inconsistencies(database: "Database") -> list[str]:
     """Where the tables disagree with each other or with the state tables; empty when all is well."""
-    return [*_illegal_moves(database), *_states_without_their_move(database), *_ends_without_time(database)]
+    return [
+        *_missing_events(database),
+        *_illegal_moves(database),
+        *_states_without_their_move(database),
+        *_left_open(database),
+    ]
+
+
+def _missing_events(database: "Database") -> Iterator[str]:
+    ((count, span),) = database.rows("SELECT count(*), coalesce(max(seq) - min(seq) + 1, 0) FROM events")
+    if count != span:
+        yield f"{span - count} of {span} events {'is' if span - count == 1 else 'are'} missing"
 
 
 def _illegal_moves(database: "Database") -> Iterator[str]:
     moves = database.rows("SELECT DISTINCT entity_type, from_state, to_state FROM state_transitions")
     for entity, old, new in moves:
-        machine: type[StateMachine] = MACHINES[entity]
-        if new not in machine.allowed(old):
+        machine: type[StateMachine] | None = MACHINES.get(entity)
+        if machine is None or new not in machine.allowed(old):
             yield f"a {entity} went from {old} to {new}, which its table does not list"
 
 
@@ -195,13 +206,20 @@ def _states_without_their_move(database: "Database") -> Iterator[str]:
             yield f"{entity} {entity_id} is {state}, but its last recorded move led to {logged}"
 
 
-def _ends_without_time(database: "Database") -> Iterator[str]:
-    rows = database.rows(
+def _left_open(database: "Database") -> Iterator[str]:
+    attempts = database.rows(
         "SELECT a.attempt_id FROM step_attempts a JOIN tasks t ON t.task_id = a.task_id "
         "WHERE a.state = 'running' AND t.state IN ('completed', 'failed', 'canceled', 'skipped') LIMIT 20"
     )
-    for (attempt_id,) in rows:
+    for (attempt_id,) in attempts:
         yield f"attempt {attempt_id} is still running although its task has ended"
+    tasks = database.rows(
+        "SELECT t.task_id, t.state FROM tasks t JOIN runs r ON r.run_id = t.run_id "
+        "WHERE t.state NOT IN ('completed', 'failed', 'canceled', 'skipped') "
+        "AND r.state IN ('succeeded', 'failed', 'canceled') LIMIT 20"
+    )
+    for task_id, state in tasks:
+        yield f"task {task_id} is still {state} although its run has ended"
 
 
 # -- rows into records ---------------------------------------------------------------------------------------
