@@ -7,10 +7,9 @@ nobody can hold a lock on a file that others no longer see.
 import fcntl
 import json
 import os
-import socket
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine import clock
 from engine.errors import EnvironmentUnfit, RunOwned
@@ -18,8 +17,7 @@ from engine.errors import EnvironmentUnfit, RunOwned
 LOCK_NAME = "owner.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """The process that owns a run."""
 
     pid: int
@@ -58,9 +56,9 @@ def claim(run_id: str, folder: Path) -> RunLock:
         owner = _wait_for_name(descriptor)
         os.close(descriptor)
         raise RunOwned(run_id, str(owner))
-    owner = Owner(os.getpid(), socket.gethostname(), clock.utc_now())
+    owner = Owner(os.getpid(), os.uname().nodename, clock.utc_now())
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(asdict(owner)).encode(), 0)
+    os.pwrite(descriptor, json.dumps(owner._asdict()).encode(), 0)
     return RunLock(run_id, descriptor, owner)
 
 
