@@ -38,7 +38,7 @@ from engine.store import queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
 from engine.store.records import CommandRecord, RunRecord
-from engine.workspace import Workspace
+from engine.workspace import STATE_FOLDER, Workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -350,7 +350,8 @@ def _read_plan(source: PlanSource, path: Path | None) -> tuple[Plan, Path | None
 
 def _workspace_around(database_path: Path) -> Workspace:
     """The workspace of a store that was opened by its path alone."""
-    return Workspace(root=database_path.parent.parent, state_folder=database_path.parent)
+    folder = database_path.parent
+    return Workspace(root=folder.parent if folder.name == STATE_FOLDER else folder, state_folder=folder)
 
 
 def _kept_reason(book: Runbook) -> str | None:

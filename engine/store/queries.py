@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 UNFINISHED_RUNS = (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED)
 
 
+_LISTED = (
+    Run.run_id, Run.project_id, Run.plan_id, Run.plan_name, Run.plan_path, Run.state, Run.reason, Run.pause_reason,
+    Run.orchestration_mode, Run.mode, Run.target, Run.priority, Run.retry_of, Run.created_at, Run.started_at,
+    Run.ended_at,
+)  # fmt: skip
+"""What a listing shows of a run: everything but the plan, which may be large."""
+
+
 def list_runs(
     database: "Database",
     *,
@@ -31,7 +39,7 @@ def list_runs(
     after: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Runs, newest first, and the cursor that continues the list (None at its end)."""
-    query = Run.select().order_by(Run.run_id.desc()).limit(limit + 1)
+    query = Run.select(*_LISTED).order_by(Run.run_id.desc()).limit(limit + 1)
     if state is not None:
         query = query.where(Run.state == state)
     if plan_id is not None:
