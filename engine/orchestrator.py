@@ -182,8 +182,11 @@ class Orchestrator:
 
     def _take_over(self, book: Runbook, attempts: Attempts, *, pid: int, host: str) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
-        recovery.end_leftovers(orphans)
+        unkillable = recovery.end_leftovers(orphans)
         with self.journal.group():
+            if unkillable:
+                text = f"processes of an earlier owner could not be ended: {', '.join(map(str, unkillable))}"
+                self.journal.note("warning", book.run, reason=text)
             recovery.close_orphans(book, attempts, orphans)
             if book.run.state == RunState.RUNNING:
                 self.journal.note("run_recovered", book.run, metadata={"orphaned_attempts": len(orphans)})
