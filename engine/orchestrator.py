@@ -14,7 +14,7 @@ from engine import clock, ownership, recovery
 from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.config.keys import Config
-from engine.errors import ActionRefused, NotFound
+from engine.errors import ActionRefused, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.follow import ChangeSignal
 from engine.events.poke import PokeListener, Poker, commands_role
@@ -38,7 +38,7 @@ from engine.store import queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
 from engine.store.records import CommandRecord, RunRecord
-from engine.workspace import Workspace
+from engine.workspace import STATE_FOLDER, Workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -65,6 +65,7 @@ class Orchestrator:
         self._environ = os.environ if environ is None else environ
         self.config = config or Config()
         self._poker = Poker(self.workspace.wake_folder)
+        self._plan_at_hand: Plan | None = None
 
     # -- making ----------------------------------------------------------------------------------------
 
@@ -79,6 +80,7 @@ class Orchestrator:
     ) -> str:
         """Write a pending run of a plan (a Plan, its JSON as a mapping, or a path) and answer its id."""
         plan, path = _read_plan(plan, path)
+        self._plan_at_hand = plan
         values = bind_variables(plan, variables or {}, self._environ)
         steps = expand(plan, values)
         settings = settings or settings_for(plan, self.config)
@@ -102,7 +104,7 @@ class Orchestrator:
         old = self._find(run_id)
         if not RunStateMachine.is_terminal(old.state):
             raise ActionRefused("retry", run_id, f"it is {old.state}", hint=f"minipipe resume {run_id}")
-        plan = parse_plan(old.plan_text, source=old.plan_path or old.plan_id)
+        plan = self._plan_of(old)
         values = bind_variables(plan, {**kept_variables(old, plan), **(variables or {})}, self._environ)
         settings = RunSettings.from_dict(old.settings)
         self.journal.hide(values.secrets)
@@ -133,11 +135,11 @@ class Orchestrator:
         stays_when_paused: bool = False,
     ) -> RunRecord:
         """Own a run and drive it until it ends or pauses; interrupted work of a dead owner is taken over first."""
-        with ownership.claim(run_id, self.workspace.run_folder(run_id)) as lock:
+        with self._own(run_id) as lock:
             run = self._find(run_id)
             if RunStateMachine.is_terminal(run.state):
                 return run
-            script = read_script(run, self.workspace, variables or {}, self._environ)
+            script = read_script(run, self._plan_of(run), self.workspace, variables or {}, self._environ)
             book = open_book(self.journal, run, script)
             attempts = Attempts(book, outer_environment=self._environ)
             self._take_over(book, attempts, pid=lock.owner.pid, host=lock.owner.host)
@@ -165,10 +167,26 @@ class Orchestrator:
                     if control is None:
                         own_control.close()
 
+    def _plan_of(self, run: RunRecord) -> Plan:
+        """The plan that a run was started with: the one at hand if it is the same, else read again from the record."""
+        if self._plan_at_hand is None or self._plan_at_hand.digest != run.plan_digest:
+            self._plan_at_hand = parse_plan(run.plan_text, source=run.plan_path or run.plan_id)
+        return self._plan_at_hand
+
+    def _own(self, run_id: str) -> ownership.RunLock:
+        """Become the owner of a run, or RunOwned."""
+        lock = ownership.claim(run_id, self.workspace.run_folder(run_id))
+        # Whoever listened for its commands is dead: the poke sweeps away the socket that it could not remove.
+        self._poker.poke(commands_role(run_id))
+        return lock
+
     def _take_over(self, book: Runbook, attempts: Attempts, *, pid: int, host: str) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
-        recovery.end_leftovers(orphans)
+        unkillable = recovery.end_leftovers(orphans)
         with self.journal.group():
+            if unkillable:
+                text = f"processes of an earlier owner could not be ended: {', '.join(map(str, unkillable))}"
+                self.journal.note("warning", book.run, reason=text)
             recovery.close_orphans(book, attempts, orphans)
             if book.run.state == RunState.RUNNING:
                 self.journal.note("run_recovered", book.run, metadata={"orphaned_attempts": len(orphans)})
@@ -182,6 +200,17 @@ class Orchestrator:
                     pause_reason=None,
                     started_at=book.run.started_at or clock.utc_now(),
                 )
+
+    def end_leftovers(self) -> list[RunRecord]:
+        """End what runs of dead owners left running, without going on with them; answer those runs."""
+        interrupted = self.interrupted_runs()
+        for run in interrupted:
+            try:
+                with self._own(run.run_id):
+                    recovery.end_leftovers(queries.attempts_of(self.database, run.run_id, state="running"))
+            except RunOwned:
+                continue  # Somebody took it over in this very moment, and ends them.
+        return interrupted
 
     # -- steering --------------------------------------------------------------------------------------
 
@@ -241,7 +270,8 @@ class Orchestrator:
                     return found or command
                 left = deadline - clock.monotonic()
                 if left <= 0 or not self._has_owner(run_id):
-                    return found
+                    # It may have answered, and let go, since we looked.
+                    return queries.find_command(self.database, command.command_id) or found
                 signal.wait(min(left, 1.0))
         finally:
             signal.close()
@@ -262,12 +292,12 @@ class Orchestrator:
     def _move_unowned(self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any) -> bool:
         if queries.find_run(self.database, run_id) is None:
             return False
-        with ownership.claim(run_id, self.workspace.run_folder(run_id)):
+        with self._own(run_id):
             self.journal.move(self._find(run_id), state, trigger=trigger, operator=operator, **details)
         return True
 
     def _cancel_unstarted(self, run: RunRecord, operator: str | None) -> bool:
-        with ownership.claim(run.run_id, self.workspace.run_folder(run.run_id)), self.journal.group():
+        with self._own(run.run_id), self.journal.group():
             self.journal.move(
                 self._find(run.run_id),
                 RunState.CANCELED,
@@ -323,7 +353,8 @@ def _read_plan(source: PlanSource, path: Path | None) -> tuple[Plan, Path | None
 
 def _workspace_around(database_path: Path) -> Workspace:
     """The workspace of a store that was opened by its path alone."""
-    return Workspace(root=database_path.parent.parent, state_folder=database_path.parent)
+    folder = database_path.parent
+    return Workspace(root=folder.parent if folder.name == STATE_FOLDER else folder, state_folder=folder)
 
 
 def _kept_reason(book: Runbook) -> str | None:

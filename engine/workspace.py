@@ -6,8 +6,8 @@ main working tree (in the git directory of a bare one), wherever in the reposito
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.errors import EnvironmentUnfit
 
@@ -15,8 +15,7 @@ STATE_FOLDER = ".minipipe"
 DATABASE = "state.db"
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """A folder to work in. `git_folder` is None where there is no repository."""
 
     root: Path
@@ -43,10 +42,12 @@ class Workspace:
     def prepare(self) -> None:
         """Make the state folder: for the owner alone, and invisible to git."""
         _refuse_link(self.state_folder)
+        if self.git_folder is not None:
+            _refuse_tracked(self.state_folder, self.git_folder)
         try:
             self.state_folder.mkdir(mode=0o700, exist_ok=True)
             ignore = self.state_folder / ".gitignore"
-            if not ignore.exists():
+            if not _read_line(ignore):  # A full disk, or a kill, leaves an empty one.
                 ignore.write_text("*\n")
         except OSError as error:
             raise EnvironmentUnfit(
@@ -73,7 +74,7 @@ def _repository_at(folder: Path) -> Workspace | None:
         return Workspace(folder, folder / STATE_FOLDER, marker)
     if marker.is_file():
         return _linked_at(folder, marker)
-    if _is_git_folder(folder):
+    if folder.name != ".git" and _is_git_folder(folder):
         return Workspace(folder, folder / STATE_FOLDER, folder)
     return None
 
@@ -109,3 +110,37 @@ def _refuse_link(path: Path) -> None:
         return
     if not stat.S_ISDIR(mode):
         raise EnvironmentUnfit(f"{path} is not a plain folder", hint="move it away: minipipe never follows a link here")
+
+
+def _refuse_tracked(state_folder: Path, git_folder: Path) -> None:
+    """A repository that brings a state folder along wants us to believe its memory, and perhaps to obey it."""
+    if _may_track(git_folder / "index") and _does_track(state_folder, git_folder):
+        raise EnvironmentUnfit(
+            f"{state_folder} is tracked by the repository: what is in it is not ours",
+            hint=f"look at it, then `git rm -r --cached {STATE_FOLDER}` and move it away",
+        )
+
+
+def _may_track(index: Path) -> bool:
+    """Whether git must be asked. Plain entries hold whole paths; those of version 4 and of a split index do not."""
+    try:
+        content = index.read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    is_compressed, is_split = content[4:8] == b"\0\0\0\4", any(index.parent.glob("sharedindex.*"))
+    return is_compressed or is_split or f"{STATE_FOLDER}/".encode() in content
+
+
+def _does_track(state_folder: Path, git_folder: Path) -> bool:
+    # Only here: it loads what a look at the state of things never needs.
+    from engine.process.capture import capture
+
+    listed = capture(
+        ["git", f"--git-dir={git_folder}", "-c", "core.fsmonitor=false", "ls-files", "--", f"{STATE_FOLDER}/"],
+        cwd=state_folder.parent,
+    )
+    if listed.exit_code != 0:
+        raise EnvironmentUnfit(f"git cannot tell what {state_folder.parent} tracks: {listed.errors.strip()}")
+    return listed.output != ""

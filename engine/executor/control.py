@@ -25,6 +25,7 @@ class Control:
 
     def __init__(self) -> None:
         self._requests: deque[Request] = deque()
+        self._has_rung = False
         self._readable, self._writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def ask(self, verb: Verb, *, operator: str | None = None) -> None:
@@ -37,14 +38,16 @@ class Control:
             os.write(self._writable, b"!")
         except BlockingIOError:
             pass  # it is full of earlier rings: the loop wakes anyway
+        self._has_rung = True
 
     def fileno(self) -> int:
         return self._readable
 
     def take(self) -> list[Request]:
-        """What was asked since the last time."""
-        if not self._requests:
+        """What was asked since the last time. Silences the bell first, so that a ring from now on is heard again."""
+        if not self._has_rung:
             return []
+        self._has_rung = False
         try:
             while os.read(self._readable, 4096):
                 pass

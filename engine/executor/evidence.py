@@ -5,6 +5,7 @@ An exit code of zero is a claim; the files and values that the step declares are
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,11 @@ def _how_it_exited(exit_code: int | None) -> str:
 
 def _examine_results(expected: Iterable[Path], values_path: Path) -> Finding:
     for path in expected:
-        if not path.exists():
+        try:
+            is_there = path.exists()
+        except OSError as error:
+            return Finding(Outcome.CHECK_FAILED, f"cannot look for {path.name[:80]}: {error.strerror}")
+        if not is_there:
             return Finding(Outcome.CHECK_FAILED, f"it left no {path.name} ({path})")
     try:
         values = read_values(values_path)
@@ -60,7 +65,10 @@ def read_values(path: Path) -> dict[str, str]:
     if not os.access(path, os.F_OK):
         return {}
     try:
-        with path.open("rb") as file:
+        # Nothing but a file of its own: opening a pipe would wait for somebody who never writes.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("$MINIPIPE_OUTPUT is not a file any more")
             content = file.read(VALUES_LIMIT_BYTES + 1)
     except OSError as error:
         raise ValueError(f"$MINIPIPE_OUTPUT cannot be read: {error.strerror}") from error

@@ -84,11 +84,10 @@ class Batch:
     def _write_changes(cursor: sqlite3.Cursor, shape: "_Shape", changes: dict[str, tuple[int, Record]]) -> None:
         rows = [shape.update_row(record, based_on) for based_on, record in changes.values()]
         cursor.executemany(shape.update, rows)
-        if cursor.rowcount == len(rows):
-            return
-        for entity_id, (based_on, record) in changes.items():
-            if cursor.execute(shape.find, shape.place(record, record.version)).fetchone() is None:
-                raise StaleRecord(record.entity, entity_id, based_on)
+        if cursor.rowcount != len(rows):
+            # Undone first: a row that another writer changed may well bear the version that we meant to write.
+            cursor.execute("ROLLBACK")
+            raise _stale(cursor, shape, changes)
 
     def _write_events(self, cursor: sqlite3.Cursor) -> list[Event]:
         notes = [ENCODE(draft.metadata) if draft.metadata else "{}" for draft in self._drafts]
@@ -129,6 +128,14 @@ class _Shape:
     def place(self, record: Record, version: int) -> list[Any]:
         """The values that find a record's row in a version."""
         return [*(record[place] for place in self._key), version]
+
+
+def _stale(cursor: sqlite3.Cursor, shape: _Shape, changes: dict[str, tuple[int, Record]]) -> StaleRecord:
+    """Whose row is no longer what a change was based on."""
+    for based_on, record in changes.values():
+        if cursor.execute(shape.find, shape.place(record, based_on)).fetchone() is None:
+            break
+    return StaleRecord(record.entity, record.id, based_on)
 
 
 def _with_json(row: list[Any], places: list[int]) -> list[Any]:

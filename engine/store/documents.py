@@ -60,11 +60,7 @@ def run_document(database: "Database", run_id: str) -> dict[str, Any]:
 
 def list_document(rows: Iterable[Mapping[str, Any]], cursor: str | None) -> dict[str, Any]:
     """A page of runs."""
-    kept = (
-        "run_id", "plan_id", "plan_name", "project_id", "state", "reason", "pause_reason", "orchestration_mode", "mode",
-        "retry_of", "created_at", "started_at", "ended_at",
-    )  # fmt: skip
-    return {"runs": [{name: row[name] for name in kept} for row in rows], "next": cursor}
+    return {"runs": [dict(row) for row in rows], "next": cursor}
 
 
 def owner_of_run(database: "Database", run_id: str) -> ownership.Owner | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine import ownership
 from engine.errors import StoreDamaged
+from engine.store.address import read_only_address
 from engine.workspace import Workspace
 
 _EMPTY: dict[str, Any] = {
@@ -29,7 +30,7 @@ def status_document(workspace: Workspace) -> dict[str, Any]:
     if not path.exists():
         return dict(_EMPTY)
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(read_only_address(path), uri=True, timeout=10)) as connection:
             return {
                 **_EMPTY,
                 "runs": _counts(connection, "runs"),

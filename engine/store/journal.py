@@ -18,6 +18,7 @@ from engine.events.catalogue import event_type_for, severity_of
 from engine.ids import new_id
 from engine.masking import mask_data
 from engine.states import MACHINES
+from engine.states.reasons import OUR_REASONS
 from engine.store.batch import Batch, Draft
 from engine.store.database import Database
 from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
@@ -25,13 +26,21 @@ from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord
 R = TypeVar("R", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord)
 
 
+def _named(event_type: str) -> tuple[str, str]:
+    return event_type, severity_of(event_type)
+
+
 _EVENT_TYPES = {
-    (entity, str(old), str(new)): event_type_for(entity, str(old), str(new))
+    (entity, str(old), str(new)): _named(event_type_for(entity, str(old), str(new)))
     for entity, machine in MACHINES.items()
     for old, allowed in machine.transitions.items()
     for new in allowed
 }
-"""Every move that the state tables list, and what it is called when it has happened."""
+"""Every move that the state tables list: what it is called when it has happened, and how grave that is."""
+
+
+_FROM_OUTSIDE = frozenset({"message", "outputs"})
+"""The columns that hold what a step said. The others are ours: a short secret must not tear a time or a word apart."""
 
 
 class Audience(Protocol):
@@ -76,6 +85,7 @@ class Journal:
         self._clock = clock
         self._batch = Batch("")
         self._depth = 0
+        self._has_failed_inside = False
         self._secrets: tuple[str, ...] = ()
 
     def hide(self, secrets: Iterable[str]) -> None:
@@ -98,14 +108,14 @@ class Journal:
         **columns: Any,
     ) -> R:
         """Change an entity's state and answer the record as it is then. The only place where a state is written."""
-        event_type = _EVENT_TYPES.get((record.entity, record.state, to_state))
-        if event_type is None:
+        named = _EVENT_TYPES.get((record.entity, record.state, to_state))
+        if named is None:
             self._refuse(record, to_state)
         if self._secrets:
-            reason, columns = self._mask(reason), self._mask(columns)
+            reason, columns = self._mask_reason(reason), self._mask_columns(columns)
         moved = record._replace(state=str(to_state), version=record.version + 1, reason=reason, **columns)
         draft = self._draft(
-            event_type,
+            named,
             record,
             reason=reason,
             operator=operator,
@@ -119,7 +129,7 @@ class Journal:
 
     def amend(self, record: R, **columns: Any) -> R:
         """Change facts about an entity that are not its state: no transition, no event."""
-        amended = record._replace(version=record.version + 1, **self._mask(columns))
+        amended = record._replace(version=record.version + 1, **self._mask_columns(columns))
         with Group(self) as batch:
             batch.change(amended)
         return amended
@@ -139,7 +149,9 @@ class Journal:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Record something worth knowing that changes no state."""
-        draft = self._draft(event_type, about, reason=self._mask(reason), operator=operator, metadata=metadata)
+        draft = self._draft(
+            _named(event_type), about, reason=self._mask_reason(reason), operator=operator, metadata=metadata
+        )
         with Group(self) as batch:
             batch.log(draft)
 
@@ -173,20 +185,26 @@ class Journal:
         self.database.lock.acquire()
         self._depth += 1
         if self._depth == 1:
-            self._batch = Batch(self._clock())
+            self._batch, self._has_failed_inside = Batch(self._clock()), False
         return self._batch
 
     def end(self, *, failed: bool) -> None:
         """Close a group; the outermost one writes, unless something failed inside."""
         self._depth -= 1
+        self._has_failed_inside |= failed
         events: list[Event] = []
         try:
             if self._depth == 0 and not failed and not self._batch.is_empty:
-                with self.database.transaction() as cursor:
-                    events = self._batch.write(cursor)
+                events = self._write()
         finally:
             self.database.lock.release()
         self._publish(events)
+
+    def _write(self) -> list[Event]:
+        if self._has_failed_inside:
+            raise RuntimeError("a group failed inside this one, so nothing of it can be written")
+        with self.database.transaction() as cursor:
+            return self._batch.write(cursor)
 
     def now(self) -> str:
         """The time of the open group, for what happens in one transaction happens at once; else the clock's."""
@@ -194,7 +212,7 @@ class Journal:
 
     def _draft(
         self,
-        event_type: str,
+        named: tuple[str, str],
         about: Record,
         *,
         reason: str | None,
@@ -205,15 +223,14 @@ class Journal:
         return Draft(
             new_id("event"),
             self.now(),
-            event_type,
-            severity_of(event_type),
+            *named,
             about.entity,
             about.id,
             *move,
             reason,
             operator,
             about.run_id,
-            self._mask(metadata) if metadata else {},
+            self._mask_metadata(metadata) if metadata and self._secrets else metadata or {},
         )
 
     def _refuse(self, record: Record, to_state: str) -> NoReturn:
@@ -241,3 +258,12 @@ class Journal:
 
     def _mask(self, value: Any) -> Any:
         return mask_data(value, self._secrets) if self._secrets else value
+
+    def _mask_reason(self, reason: str | None) -> Any:
+        return reason if reason in OUR_REASONS else self._mask(reason)
+
+    def _mask_metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._mask(value) for name, value in metadata.items()}
+
+    def _mask_columns(self, columns: dict[str, Any]) -> dict[str, Any]:
+        return {name: self._mask(value) if name in _FROM_OUTSIDE else value for name, value in columns.items()}

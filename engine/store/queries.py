@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 UNFINISHED_RUNS = (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED)
 
 
+_LISTED = (
+    Run.run_id, Run.project_id, Run.plan_id, Run.plan_name, Run.plan_path, Run.state, Run.reason, Run.pause_reason,
+    Run.orchestration_mode, Run.mode, Run.target, Run.priority, Run.retry_of, Run.created_at, Run.started_at,
+    Run.ended_at,
+)  # fmt: skip
+"""What a listing shows of a run: everything but the plan, which may be large."""
+
+
 def list_runs(
     database: "Database",
     *,
@@ -31,7 +39,7 @@ def list_runs(
     after: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Runs, newest first, and the cursor that continues the list (None at its end)."""
-    query = Run.select().order_by(Run.run_id.desc()).limit(limit + 1)
+    query = Run.select(*_LISTED).order_by(Run.run_id.desc()).limit(limit + 1)
     if state is not None:
         query = query.where(Run.state == state)
     if plan_id is not None:
@@ -74,12 +82,14 @@ def _begins(column: Any, given: str, prefix: str) -> Any:
 
 def tasks_of(database: "Database", run_id: str) -> list[TaskRecord]:
     """In plan order."""
-    return [_task(row) for row in database.dicts(Task.select().where(Task.run_id == run_id).order_by(Task.position))]
+    return [_task(row) for row in database.tuples(Task.select().where(Task.run_id == run_id).order_by(Task.position))]
 
 
 def attempts_of(database: "Database", run_id: str, *, state: str | None = None) -> list[AttemptRecord]:
-    """Oldest first."""
-    query = StepAttempt.select().where(StepAttempt.run_id == run_id).order_by(StepAttempt.attempt_id)
+    """Those of each step oldest first, whatever the clock did."""
+    query = (
+        StepAttempt.select().where(StepAttempt.run_id == run_id).order_by(StepAttempt.number, StepAttempt.attempt_id)
+    )
     if state is not None:
         query = query.where(StepAttempt.state == state)
     return [_attempt(row) for row in database.dicts(query)]
@@ -163,14 +173,25 @@ def recent_durations(database: "Database", plan_id: str, *, runs: int = 3) -> di
 
 def inconsistencies(database: "Database") -> list[str]:
     """Where the tables disagree with each other or with the state tables; empty when all is well."""
-    return [*_illegal_moves(database), *_states_without_their_move(database), *_ends_without_time(database)]
+    return [
+        *_missing_events(database),
+        *_illegal_moves(database),
+        *_states_without_their_move(database),
+        *_left_open(database),
+    ]
+
+
+def _missing_events(database: "Database") -> Iterator[str]:
+    ((count, span),) = database.rows("SELECT count(*), coalesce(max(seq) - min(seq) + 1, 0) FROM events")
+    if count != span:
+        yield f"{span - count} of {span} events {'is' if span - count == 1 else 'are'} missing"
 
 
 def _illegal_moves(database: "Database") -> Iterator[str]:
     moves = database.rows("SELECT DISTINCT entity_type, from_state, to_state FROM state_transitions")
     for entity, old, new in moves:
-        machine: type[StateMachine] = MACHINES[entity]
-        if new not in machine.allowed(old):
+        machine: type[StateMachine] | None = MACHINES.get(entity)
+        if machine is None or new not in machine.allowed(old):
             yield f"a {entity} went from {old} to {new}, which its table does not list"
 
 
@@ -193,13 +214,20 @@ def _states_without_their_move(database: "Database") -> Iterator[str]:
             yield f"{entity} {entity_id} is {state}, but its last recorded move led to {logged}"
 
 
-def _ends_without_time(database: "Database") -> Iterator[str]:
-    rows = database.rows(
+def _left_open(database: "Database") -> Iterator[str]:
+    attempts = database.rows(
         "SELECT a.attempt_id FROM step_attempts a JOIN tasks t ON t.task_id = a.task_id "
         "WHERE a.state = 'running' AND t.state IN ('completed', 'failed', 'canceled', 'skipped') LIMIT 20"
     )
-    for (attempt_id,) in rows:
+    for (attempt_id,) in attempts:
         yield f"attempt {attempt_id} is still running although its task has ended"
+    tasks = database.rows(
+        "SELECT t.task_id, t.state FROM tasks t JOIN runs r ON r.run_id = t.run_id "
+        "WHERE t.state NOT IN ('completed', 'failed', 'canceled', 'skipped') "
+        "AND r.state IN ('succeeded', 'failed', 'canceled') LIMIT 20"
+    )
+    for task_id, state in tasks:
+        yield f"task {task_id} is still {state} although its run has ended"
 
 
 # -- rows into records ---------------------------------------------------------------------------------------
@@ -209,10 +237,10 @@ def _run(row: Mapping[str, Any]) -> RunRecord:
     return RunRecord(**{**row, "variables": json.loads(row["variables"]), "settings": json.loads(row["settings"])})
 
 
-def _task(row: Mapping[str, Any]) -> TaskRecord:
-    return TaskRecord(
-        **{**row, "depends_on": tuple(json.loads(row["depends_on"])), "outputs": json.loads(row["outputs"])}
-    )
+def _task(row: tuple[Any, ...]) -> TaskRecord:
+    # By place and not by name: a large run has many of them, and they are read at every start.
+    raw = TaskRecord._make(row)
+    return raw._replace(depends_on=tuple(json.loads(str(raw.depends_on))), outputs=json.loads(str(raw.outputs)))
 
 
 def _attempt(row: Mapping[str, Any]) -> AttemptRecord:

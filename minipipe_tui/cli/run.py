@@ -92,7 +92,7 @@ def _leave(orchestrator: Orchestrator, run_id: str, *, as_json: bool) -> int:
 
 
 def _tell_of_interrupted(orchestrator: Orchestrator) -> None:
-    for interrupted in orchestrator.interrupted_runs():
+    for interrupted in orchestrator.end_leftovers():
         run_id, plan_id = interrupted.run_id, interrupted.plan_id
         say(f"{run_id} ({plan_id}) was interrupted; `minipipe resume {run_id}` goes on with it")
 
