@@ -26,6 +26,7 @@ class Control:
     def __init__(self) -> None:
         self._requests: deque[Request] = deque()
         self._readable, self._writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._has_rung = False
 
     def ask(self, verb: Verb, *, operator: str | None = None) -> None:
         self._requests.append(Request(verb, operator))
@@ -37,14 +38,17 @@ class Control:
             os.write(self._writable, b"!")
         except BlockingIOError:
             pass  # it is full of earlier rings: the loop wakes anyway
+        # Only now: a ring that is known must be in the pipe already, or its byte would stay there for ever.
+        self._has_rung = True
 
     def fileno(self) -> int:
         return self._readable
 
     def take(self) -> list[Request]:
         """What was asked since the last time."""
-        if not self._requests:
+        if not self._has_rung:
             return []
+        self._has_rung = False
         try:
             while os.read(self._readable, 4096):
                 pass
