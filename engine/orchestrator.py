@@ -13,6 +13,7 @@ from typing import Any
 from engine import clock, ownership, recovery
 from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
+from engine.closing import close_run
 from engine.config.keys import Config
 from engine.errors import ActionRefused, NotFound, RunOwned
 from engine.events import EventBus
@@ -28,20 +29,21 @@ from engine.executor.opening import build_scheduler, open_book, read_script
 from engine.executor.runbook import Runbook
 from engine.executor.settings import RunSettings, settings_for
 from engine.executor.workstreams import succeeded
-from engine.ids import new_id
+from engine.ids import is_safe_name, new_id
 from engine.plan.expansion import expand
 from engine.plan.load import load_plan, parse_plan
 from engine.plan.plan import Plan
 from engine.plan.variables import bind_variables
-from engine.states import RunState, RunStateMachine, TaskState, TaskStateMachine
+from engine.states import RunState, RunStateMachine, TaskState
 from engine.store import queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
-from engine.store.records import CommandRecord, RunRecord
+from engine.store.records import CommandRecord, RunRecord, TaskRecord
 from engine.workspace import STATE_FOLDER, Workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
+OWNER_GONE = "whoever ran it was gone before this was done"
 ANSWER_SECONDS = 10.0
 """How long the owner of a run may take to act on a command before the asker is told that it has not."""
 
@@ -118,7 +120,7 @@ class Orchestrator:
             plan_path=old.plan_path,
             project_id=old.project_id,
             retry_of=old,
-            carried={task.step_id: task for task in queries.tasks_of(self.database, run_id) if succeeded(task)},
+            carried={task.step_id: task for task in queries.tasks_of(self.database, run_id) if _is_done(task)},
             warnings=unmet_wishes(plan, settings, self.config),
         )
         return run.run_id
@@ -135,14 +137,17 @@ class Orchestrator:
         stays_when_paused: bool = False,
     ) -> RunRecord:
         """Own a run and drive it until it ends or pauses; interrupted work of a dead owner is taken over first."""
+        self._find(run_id)
         with self._own(run_id) as lock:
             run = self._find(run_id)
             if RunStateMachine.is_terminal(run.state):
                 return run
-            script = read_script(run, self._plan_of(run), self.workspace, variables or {}, self._environ)
+            # Where it began, wherever in the repository one stands now.
+            workspace = self.workspace._replace(root=Path(run.workspace))
+            script = read_script(run, self._plan_of(run), workspace, variables or {}, self._environ)
             book = open_book(self.journal, run, script)
             attempts = Attempts(book, outer_environment=self._environ)
-            self._take_over(book, attempts, pid=lock.owner.pid, host=lock.owner.host)
+            self._take_over(book, attempts, lock.owner)
             backend = backend or LocalBackend(script.settings.max_concurrent)
             own_control = control or Control()
             with PokeListener(self.workspace.wake_folder, commands_role(run_id)) as listener:
@@ -180,23 +185,27 @@ class Orchestrator:
         self._poker.poke(commands_role(run_id))
         return lock
 
-    def _take_over(self, book: Runbook, attempts: Attempts, *, pid: int, host: str) -> None:
+    def _take_over(self, book: Runbook, attempts: Attempts, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
-        unkillable = recovery.end_leftovers(orphans)
+        deathless = recovery.end_leftovers(orphans)
         with self.journal.group():
-            if unkillable:
-                text = f"processes of an earlier owner could not be ended: {', '.join(map(str, unkillable))}"
+            if deathless:
+                text = f"processes of a dead owner could not be ended: {', '.join(map(str, deathless))}"
                 self.journal.note("warning", book.run, reason=text)
+            for command in queries.pending_commands(self.database, book.run.run_id):
+                if command.created_at < owner.since:
+                    self.journal.answer(command, book.run, refusal=OWNER_GONE)
             recovery.close_orphans(book, attempts, orphans)
             if book.run.state == RunState.RUNNING:
-                self.journal.note("run_recovered", book.run, metadata={"orphaned_attempts": len(orphans)})
-                book.amend_run(owner_pid=pid, owner_host=host, reason=_kept_reason(book))
+                if book.run.owner_pid is not None:
+                    self.journal.note("run_recovered", book.run, metadata={"orphaned_attempts": len(orphans)})
+                book.amend_run(owner_pid=owner.pid, owner_host=owner.host, reason=_kept_reason(book))
             else:
                 book.move_run(
                     RunState.RUNNING,
                     trigger="execute",
-                    owner_pid=pid,
-                    owner_host=host,
+                    owner_pid=owner.pid,
+                    owner_host=owner.host,
                     pause_reason=None,
                     started_at=book.run.started_at or clock.utc_now(),
                 )
@@ -220,32 +229,39 @@ class Orchestrator:
 
     def pause_run(self, run_id: str, *, operator: str | None = None) -> bool:
         """Let running attempts finish and start nothing more. False for an unknown id."""
-        if self._has_owner(run_id):
-            return self._ask_and_check(run_id, "pause", operator)
-        return self._move_unowned(run_id, RunState.PAUSED, "pause", operator, reason="user", pause_reason="user")
+        return self._told_owner(run_id, "pause", operator) or self._move_unowned(
+            run_id, RunState.PAUSED, "pause", operator, reason="user", pause_reason="user"
+        )
 
     def resume_run(self, run_id: str, *, operator: str | None = None) -> bool:
         """Let a paused run go on: its owner does, or whoever executes it next. False for an unknown id."""
-        if self._has_owner(run_id):
-            return self._ask_and_check(run_id, "resume", operator)
-        return self._move_unowned(run_id, RunState.RUNNING, "resume", operator, pause_reason=None)
+        return self._told_owner(run_id, "resume", operator) or self._move_unowned(
+            run_id, RunState.RUNNING, "resume", operator, pause_reason=None
+        )
 
     def cancel_run(self, run_id: str, *, operator: str | None = None, control: Control | None = None) -> bool:
         """End a run; its `finally` steps still run. False for an unknown id."""
-        if self._has_owner(run_id):
-            return self._ask_and_check(run_id, "cancel", operator)
+        if self._told_owner(run_id, "cancel", operator):
+            return True
         run = queries.find_run(self.database, run_id)
         if run is None:
             return False
         if run.state == RunState.PENDING or RunStateMachine.is_terminal(run.state):
-            return self._cancel_unstarted(run, operator)
-        control = control or Control()
-        control.ask("cancel", operator=operator)
-        self.execute_run(run_id, control=control)
+            self._close_unowned(run_id, RunState.CANCELED, "cancel", reason="canceled", operator=operator)
+            return True
+        own_control = control or Control()
+        own_control.ask("cancel", operator=operator)
+        try:
+            self.execute_run(run_id, control=own_control)
+        finally:
+            if control is None:
+                own_control.close()
         return True
 
     def complete_run(self, run_id: str, *, state: str = RunState.SUCCEEDED, reason: str | None = None) -> bool:
         """End a run by hand. A success is refused while a critical task has none. False for an unknown id."""
+        if queries.find_run(self.database, run_id) is None:
+            return False
         if state == RunState.SUCCEEDED:
             open_steps = [
                 task.step_id
@@ -254,10 +270,12 @@ class Orchestrator:
             ]
             if open_steps:
                 raise ActionRefused("complete", run_id, f"{', '.join(open_steps[:3])} did not succeed")
-        return self._move_unowned(run_id, state, "complete", None, reason=reason, ended_at=clock.utc_now())
+        self._close_unowned(run_id, state, "complete", reason=reason)
+        return True
 
     def ask(self, run_id: str, verb: Verb, *, operator: str | None = None) -> CommandRecord:
         """Write a command for the owner of a run, wake it, and wait for what becomes of it."""
+        run = self._find(run_id)
         command = CommandRecord(new_id("command"), run_id, verb, clock.utc_now(), operator=operator)
         deadline = clock.monotonic() + ANSWER_SECONDS
         signal = ChangeSignal(self.workspace.state_folder)
@@ -269,15 +287,24 @@ class Orchestrator:
                 if found is None or found.state != "pending":
                     return found or command
                 left = deadline - clock.monotonic()
-                if left <= 0 or not self._has_owner(run_id):
+                if left <= 0:
                     # It may have answered, and let go, since we looked.
                     return queries.find_command(self.database, command.command_id) or found
+                if not self._has_owner(run_id):
+                    # Withdrawn, or it would surprise whoever takes the run over; an answer given meanwhile stands.
+                    self.journal.answer(found, run, refusal=OWNER_GONE)
+                    continue
                 signal.wait(min(left, 1.0))
         finally:
             signal.close()
 
-    def _ask_and_check(self, run_id: str, verb: Verb, operator: str | None) -> bool:
+    def _told_owner(self, run_id: str, verb: Verb, operator: str | None) -> bool:
+        """Whether the run's owner has done it; False where nobody owns the run, or no longer."""
+        if not self._has_owner(run_id):
+            return False
         answer = self.ask(run_id, verb, operator=operator)
+        if answer.message == OWNER_GONE:
+            return False
         if answer.state == "refused":
             raise ActionRefused(verb, run_id, answer.message or "its owner refused")
         if answer.state == "pending":
@@ -293,33 +320,25 @@ class Orchestrator:
         if queries.find_run(self.database, run_id) is None:
             return False
         with self._own(run_id):
-            self.journal.move(self._find(run_id), state, trigger=trigger, operator=operator, **details)
+            self.journal.move(
+                self._find(run_id),
+                state,
+                trigger=trigger,
+                operator=operator,
+                owner_pid=None,
+                owner_host=None,
+                **details,
+            )
         return True
 
-    def _cancel_unstarted(self, run: RunRecord, operator: str | None) -> bool:
-        with self._own(run.run_id), self.journal.group():
-            self.journal.move(
-                self._find(run.run_id),
-                RunState.CANCELED,
-                trigger="cancel",
-                operator=operator,
-                reason="canceled",
-                ended_at=clock.utc_now(),
-            )
-            for task in queries.tasks_of(self.database, run.run_id):
-                if not TaskStateMachine.is_terminal(task.state):
-                    self.journal.move(
-                        task,
-                        TaskState.CANCELED,
-                        trigger="cancel",
-                        reason="canceled",
-                        metadata={"step_id": task.step_id},
-                        ended_at=clock.utc_now(),
-                    )
-        return True
+    def _close_unowned(
+        self, run_id: str, state: str, trigger: str, *, reason: str | None, operator: str | None = None
+    ) -> None:
+        with self._own(run_id):
+            close_run(self.journal, self._find(run_id), state, trigger=trigger, reason=reason, operator=operator)
 
     def _has_owner(self, run_id: str) -> bool:
-        return ownership.owner_of(self.workspace.run_folder(run_id)) is not None
+        return is_safe_name(run_id) and ownership.owner_of(self.workspace.run_folder(run_id)) is not None
 
     def _find(self, run_id: str) -> RunRecord:
         run = queries.find_run(self.database, run_id)
@@ -360,3 +379,8 @@ def _workspace_around(database_path: Path) -> Workspace:
 def _kept_reason(book: Runbook) -> str | None:
     """What a takeover goes on with: a cancellation that had begun; a pause that had not come about is over."""
     return book.run.reason if book.is_canceling else None
+
+
+def _is_done(task: TaskRecord) -> bool:
+    """Whether a new run need not do a task again; what a condition decided is decided anew."""
+    return task.state == TaskState.COMPLETED or (task.state == TaskState.SKIPPED and task.reason == "carried")

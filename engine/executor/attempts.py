@@ -40,6 +40,7 @@ class Attempts:
         self._logs, self._values = folder / "logs", folder / "values"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._values.mkdir(exist_ok=True)
+        self._given_up: set[str] = set()
 
     # -- beginning -------------------------------------------------------------------------------------
 
@@ -52,28 +53,25 @@ class Attempts:
                     step_id, TaskState.SKIPPED, trigger="when", reason="condition", ended_at=self._book.now()
                 )
                 return Result.SKIPPED
-            invocation = self._resolve(step)
+            if step.tool is not None:
+                return self._refuse(step_id, Outcome.NO_TOOL, f"there is no tool {step.tool!r} here")
+            invocation = resolve_step(step, self._book.script.values, self._book.outputs)
         except UserError as error:
-            return self._refuse(step_id, error.message)
+            return self._refuse(step_id, Outcome.PLAN_ERROR, error.message)
         return self._order(step, invocation)
 
     def _is_wanted(self, step: Step) -> bool:
         book = self._book
         return step.when is None or condition_holds(step.when, book.script.values, book.outputs, step.item)
 
-    def _resolve(self, step: Step) -> Invocation:
-        if step.command is None and step.shell is None:
-            raise UserError(f"there is no tool {step.tool!r} here")
-        return resolve_step(step, self._book.script.values, self._book.outputs)
-
-    def _refuse(self, step_id: str, message: str) -> Result:
+    def _refuse(self, step_id: str, outcome: Outcome, message: str) -> Result:
         """A task that cannot even be tried: it fails without an attempt, and is never retried."""
         self._book.move_task(step_id, TaskState.RUNNING, trigger="scheduler", metadata={"number": 0})
         self._book.move_task(
             step_id,
             TaskState.FAILED,
             trigger="resolve",
-            reason=Outcome.NO_TOOL,
+            reason=str(outcome),
             metadata={"message": message},
             ended_at=self._book.now(),
         )
@@ -173,7 +171,7 @@ class Attempts:
 
     def _retry_or_fail(self, step: Step, finding: Finding, metadata: dict[str, object]) -> Result | RetryDecision:
         decision = self.decide_retry(step, finding.outcome)
-        if not decision.retry or (self._book.is_canceling and not step.is_finally):
+        if not decision.retry or step.id in self._given_up:
             return self._end_task(step.id, TaskState.FAILED, str(finding.outcome), metadata)
         self.put_off(step.id, decision, reason=str(finding.outcome), metadata=metadata)
         return decision
@@ -183,6 +181,10 @@ class Attempts:
             step_id, state, trigger="exit", reason=reason, metadata=metadata, ended_at=self._book.now()
         )
         return Result.CANCELED if state is TaskState.CANCELED else Result.FAILED
+
+    def give_up(self, step_id: str) -> None:
+        """Nobody wants this task any more: however its attempt ends, there is no other."""
+        self._given_up.add(step_id)
 
     # -- trying again ----------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ class Control:
 
     def __init__(self) -> None:
         self._requests: deque[Request] = deque()
-        self._has_rung = False
         self._readable, self._writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._has_rung = False
 
     def ask(self, verb: Verb, *, operator: str | None = None) -> None:
         self._requests.append(Request(verb, operator))
@@ -38,6 +38,7 @@ class Control:
             os.write(self._writable, b"!")
         except BlockingIOError:
             pass  # it is full of earlier rings: the loop wakes anyway
+        # Only now: a ring that is known must be in the pipe already, or its byte would stay there for ever.
         self._has_rung = True
 
     def fileno(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from engine.executor.settings import RunSettings
 from engine.ids import new_id
 from engine.plan.plan import Plan, Step, Values
-from engine.states import TaskState
+from engine.states import TaskState, WorkstreamState
 from engine.store.journal import Journal
 from engine.store.records import RunRecord, TaskRecord, WorkstreamRecord
 
@@ -47,15 +47,23 @@ def write_run(
         retry_of=retry_of.run_id if retry_of else None,
         created_at=journal.now(),
     )
+    carried = carried or {}
     with journal.group():
         journal.add(run)
         for position, step in enumerate(steps):
             task = _task(run, step, position)
             journal.add(task)
-            if carried and step.id in carried and not step.is_finally:
+            if step.id in carried and not step.is_finally:
                 _carry(journal, task, carried[step.id])
-        for position, name in enumerate(dict.fromkeys(step.workstream for step in steps if step.workstream)):
-            journal.add(WorkstreamRecord(new_id("workstream"), run.run_id, name, position))
+        names = dict.fromkeys(step.workstream for step in steps if step.workstream)
+        still_open = {step.workstream for step in steps if step.is_finally or step.id not in carried}
+        for position, name in enumerate(names):
+            workstream = WorkstreamRecord(new_id("workstream"), run.run_id, name, position)
+            journal.add(workstream)
+            if name not in still_open:
+                journal.move(
+                    workstream, WorkstreamState.SKIPPED, trigger="retry", reason="carried", ended_at=run.created_at
+                )
         journal.note("run_created", run, metadata={"plan_id": plan.plan_id, "steps": len(steps)})
         for warning in warnings:
             journal.note("warning", run, reason=warning)

@@ -77,8 +77,9 @@ class RunLoop:
         waiting = {step_id: task for step_id, task in self.book.tasks.items() if task.state == TaskState.RETRYING}
         self.apply(self.scheduler.begin())
         for step_id, task in waiting.items():
-            self.scheduler.delay(step_id)
-            self.timers.set(step_id, min(seconds_until(task.retry_at), self._attempts.longest_delay(step_id)))
+            if self.book.tasks[step_id].state == TaskState.RETRYING:
+                self.scheduler.delay(step_id)
+                self.timers.set(step_id, min(seconds_until(task.retry_at), self._attempts.longest_delay(step_id)))
         if self.book.is_canceling:
             self._steering.cancel()
 
@@ -162,7 +163,9 @@ class RunLoop:
             if self.book.tasks[step_id].state == TaskState.PENDING:
                 self.book.move_task(step_id, TaskState.QUEUED, trigger="dependencies")
         for step_id, reason in consequences.skipped:
-            self._end_unstarted(step_id, TaskState.SKIPPED, reason)
+            # What was tried before cannot be skipped any more.
+            was_tried = self.book.tasks[step_id].state == TaskState.RETRYING
+            self._end_unstarted(step_id, TaskState.CANCELED if was_tried else TaskState.SKIPPED, reason)
         for step_id in consequences.canceled:
             self._end_unstarted(step_id, TaskState.CANCELED, "canceled")
         for step_id in consequences.abort:
@@ -174,6 +177,7 @@ class RunLoop:
     def abort(self, step_id: str, *, reason: str, now: bool = False) -> None:
         """Stop a task that has begun: end its attempt, or, while it waits for its next one, the task itself."""
         attempt_id = self.book.live_attempt_of(step_id)
+        self._attempts.give_up(step_id)
         if attempt_id is not None:
             self.backend.abort(attempt_id, now=now)
         else:

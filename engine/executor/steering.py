@@ -3,6 +3,7 @@
 A request of this process and a command row of another are the same here; the row gets an answer.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.executor.control import Control
@@ -23,14 +24,20 @@ class Steering:
         self._book = loop.book
         self._control = control
         self._inbox = inbox
-        self._verbs = {"pause": self.pause, "resume": self.resume, "cancel": self.cancel, "retry": self.retry}
+        self._verbs: dict[str, Callable[[str | None], str | None]] = {
+            "pause": self.pause,
+            "resume": self.resume,
+            "cancel": self.cancel,
+            "retry": self.retry,
+        }
 
     def obey(self) -> None:
         """Act on everything that was asked since the last time."""
         for request in self._control.take():
             self._verbs[request.verb](request.operator)
         for command in self._inbox.take():
-            refusal = self._verbs[command.verb](command.operator)
+            act = self._verbs.get(command.verb)
+            refusal = act(command.operator) if act else f"this version knows no {command.verb!r}"
             self._book.journal.answer(command, self._book.run, refusal=refusal)
 
     def pause(self, operator: str | None = None) -> str | None:

@@ -56,7 +56,7 @@ class WorkstreamFollower:
 def _final_state(members: list[TaskRecord]) -> WorkstreamState:
     if any(task.state == TaskState.CANCELED for task in members):
         return WorkstreamState.CANCELED
-    if any(task.critical and not succeeded(task) for task in members):
+    if any(task.state == TaskState.FAILED or (task.critical and not succeeded(task)) for task in members):
         return WorkstreamState.FAILED
     return WorkstreamState.COMPLETED
 
