@@ -25,8 +25,8 @@ Failed work of a step is not an error: it is a value.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -71,8 +71,7 @@ class UsageError(UserError):
     """A command was called in a way it does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong in a plan: where, what, and what would be right."""
 
     path: str

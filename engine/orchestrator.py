@@ -7,7 +7,6 @@ becomes a command row for the owner, and the answer is waited for.
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,14 @@ from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.closing import close_run
 from engine.config.keys import Config
-from engine.errors import ActionRefused, NotFound
+from engine.errors import ActionRefused, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.follow import ChangeSignal
 from engine.events.poke import PokeListener, Poker, commands_role
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control, Verb
 from engine.executor.creation import kept_variables, write_run
-from engine.executor.demands import check_demands
+from engine.executor.demands import check_demands, unmet_wishes
 from engine.executor.inbox import Inbox
 from engine.executor.loop import RunLoop
 from engine.executor.opening import build_scheduler, open_book, read_script
@@ -40,7 +39,7 @@ from engine.store import queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
 from engine.store.records import CommandRecord, RunRecord, TaskRecord
-from engine.workspace import Workspace
+from engine.workspace import STATE_FOLDER, Workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -71,6 +70,7 @@ class Orchestrator:
         self._environ = os.environ if environ is None else environ
         self.config = config or Config()
         self._poker = Poker(self.workspace.wake_folder)
+        self._plan_at_hand: Plan | None = None
 
     # -- making ----------------------------------------------------------------------------------------
 
@@ -85,6 +85,7 @@ class Orchestrator:
     ) -> str:
         """Write a pending run of a plan (a Plan, its JSON as a mapping, or a path) and answer its id."""
         plan, path = _read_plan(plan, path)
+        self._plan_at_hand = plan
         values = bind_variables(plan, variables or {}, self._environ)
         steps = expand(plan, values)
         settings = settings or settings_for(plan, self.config)
@@ -99,6 +100,7 @@ class Orchestrator:
             workspace=self.workspace.root,
             plan_path=str(path.absolute()) if path else None,
             project_id=project_id,
+            warnings=unmet_wishes(plan, settings, self.config),
         )
         return run.run_id
 
@@ -107,20 +109,22 @@ class Orchestrator:
         old = self._find(run_id)
         if not RunStateMachine.is_terminal(old.state):
             raise ActionRefused("retry", run_id, f"it is {old.state}", hint=f"minipipe resume {run_id}")
-        plan = parse_plan(old.plan_text, source=old.plan_path or old.plan_id)
+        plan = self._plan_of(old)
         values = bind_variables(plan, {**kept_variables(old, plan), **(variables or {})}, self._environ)
+        settings = RunSettings.from_dict(old.settings)
         self.journal.hide(values.secrets)
         run = write_run(
             self.journal,
             plan,
             expand(plan, values),
             values,
-            RunSettings.from_dict(old.settings),
+            settings,
             workspace=self.workspace.root,
             plan_path=old.plan_path,
             project_id=old.project_id,
             retry_of=old,
             carried={task.step_id: task for task in queries.tasks_of(self.database, run_id) if _is_done(task)},
+            warnings=unmet_wishes(plan, settings, self.config),
         )
         return run.run_id
 
@@ -137,13 +141,13 @@ class Orchestrator:
     ) -> RunRecord:
         """Own a run and drive it until it ends or pauses; interrupted work of a dead owner is taken over first."""
         self._find(run_id)
-        with ownership.claim(run_id, self.workspace.run_folder(run_id)) as lock:
+        with self._own(run_id) as lock:
             run = self._find(run_id)
             if RunStateMachine.is_terminal(run.state):
                 return run
             # Where it began, wherever in the repository one stands now.
-            workspace = replace(self.workspace, root=Path(run.workspace))
-            script = read_script(run, workspace, variables or {}, self._environ)
+            workspace = self.workspace._replace(root=Path(run.workspace))
+            script = read_script(run, self._plan_of(run), workspace, variables or {}, self._environ)
             book = open_book(self.journal, run, script)
             attempts = Attempts(book, outer_environment=self._environ)
             self._take_over(book, attempts, lock.owner)
@@ -171,14 +175,26 @@ class Orchestrator:
                     if control is None:
                         own_control.close()
 
+    def _plan_of(self, run: RunRecord) -> Plan:
+        """The plan that a run was started with: the one at hand if it is the same, else read again from the record."""
+        if self._plan_at_hand is None or self._plan_at_hand.digest != run.plan_digest:
+            self._plan_at_hand = parse_plan(run.plan_text, source=run.plan_path or run.plan_id)
+        return self._plan_at_hand
+
+    def _own(self, run_id: str) -> ownership.RunLock:
+        """Become the owner of a run, or RunOwned."""
+        lock = ownership.claim(run_id, self.workspace.run_folder(run_id))
+        # Whoever listened for its commands is dead: the poke sweeps away the socket that it could not remove.
+        self._poker.poke(commands_role(run_id))
+        return lock
+
     def _take_over(self, book: Runbook, attempts: Attempts, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
         deathless = recovery.end_leftovers(orphans)
         with self.journal.group():
             if deathless:
-                self.journal.note(
-                    "warning", book.run, reason="processes of a dead owner go on", metadata={"pids": deathless}
-                )
+                text = f"processes of a dead owner could not be ended: {', '.join(map(str, deathless))}"
+                self.journal.note("warning", book.run, reason=text)
             for command in queries.pending_commands(self.database, book.run.run_id):
                 if command.created_at < owner.since:
                     self.journal.answer(command, book.run, refusal=OWNER_GONE)
@@ -196,6 +212,17 @@ class Orchestrator:
                     pause_reason=None,
                     started_at=book.run.started_at or clock.utc_now(),
                 )
+
+    def end_leftovers(self) -> list[RunRecord]:
+        """End what runs of dead owners left running, without going on with them; answer those runs."""
+        interrupted = self.interrupted_runs()
+        for run in interrupted:
+            try:
+                with self._own(run.run_id):
+                    recovery.end_leftovers(queries.attempts_of(self.database, run.run_id, state="running"))
+            except RunOwned:
+                continue  # Somebody took it over in this very moment, and ends them.
+        return interrupted
 
     # -- steering --------------------------------------------------------------------------------------
 
@@ -264,9 +291,10 @@ class Orchestrator:
                     return found or command
                 left = deadline - clock.monotonic()
                 if left <= 0:
-                    return found
+                    # It may have answered, and let go, since we looked.
+                    return queries.find_command(self.database, command.command_id) or found
                 if not self._has_owner(run_id):
-                    # Withdrawn, or it would surprise whoever takes the run over.
+                    # Withdrawn, or it would surprise whoever takes the run over; an answer given meanwhile stands.
                     self.journal.answer(found, run, refusal=OWNER_GONE)
                     continue
                 signal.wait(min(left, LOOK_SECONDS))
@@ -294,7 +322,7 @@ class Orchestrator:
     def _move_unowned(self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any) -> bool:
         if queries.find_run(self.database, run_id) is None:
             return False
-        with ownership.claim(run_id, self.workspace.run_folder(run_id)):
+        with self._own(run_id):
             self.journal.move(
                 self._find(run_id),
                 state,
@@ -309,7 +337,7 @@ class Orchestrator:
     def _close_unowned(
         self, run_id: str, state: str, trigger: str, *, reason: str | None, operator: str | None = None
     ) -> None:
-        with ownership.claim(run_id, self.workspace.run_folder(run_id)):
+        with self._own(run_id):
             close_run(self.journal, self._find(run_id), state, trigger=trigger, reason=reason, operator=operator)
 
     def _has_owner(self, run_id: str) -> bool:
@@ -347,7 +375,8 @@ def _read_plan(source: PlanSource, path: Path | None) -> tuple[Plan, Path | None
 
 def _workspace_around(database_path: Path) -> Workspace:
     """The workspace of a store that was opened by its path alone."""
-    return Workspace(root=database_path.parent.parent, state_folder=database_path.parent)
+    folder = database_path.parent
+    return Workspace(root=folder.parent if folder.name == STATE_FOLDER else folder, state_folder=folder)
 
 
 def _kept_reason(book: Runbook) -> str | None:

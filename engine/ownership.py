@@ -7,10 +7,9 @@ nobody can hold a lock on a file that others no longer see.
 import fcntl
 import json
 import os
-import socket
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine import clock
 from engine.errors import EnvironmentUnfit, RunOwned
@@ -18,8 +17,7 @@ from engine.errors import EnvironmentUnfit, RunOwned
 LOCK_NAME = "owner.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """The process that owns a run."""
 
     pid: int
@@ -55,12 +53,12 @@ def claim(run_id: str, folder: Path) -> RunLock:
     """Become the owner of a run whose files are in `folder`, or raise RunOwned with who is."""
     descriptor = _open(folder)
     if not _lock(descriptor):
-        owner = _read(descriptor)
+        owner = _wait_for_name(descriptor)
         os.close(descriptor)
-        raise RunOwned(run_id, str(owner or "another process"))
-    owner = Owner(os.getpid(), socket.gethostname(), clock.utc_now())
+        raise RunOwned(run_id, str(owner))
+    owner = Owner(os.getpid(), os.uname().nodename, clock.utc_now())
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(asdict(owner)).encode(), 0)
+    os.pwrite(descriptor, json.dumps(owner._asdict()).encode(), 0)
     return RunLock(run_id, descriptor, owner)
 
 
@@ -73,7 +71,7 @@ def owner_of(folder: Path) -> Owner | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read(descriptor) or Owner(0, "unknown", "")
+        return _wait_for_name(descriptor)
     finally:
         os.close(descriptor)
     return None
@@ -97,6 +95,15 @@ def _open(folder: Path) -> int:
         return os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise EnvironmentUnfit(f"cannot write in {folder}: {error.strerror}") from error
+
+
+def _wait_for_name(descriptor: int) -> Owner:
+    """Who holds the lock; one that has only just got it writes its name in the next instant."""
+    for _ in range(20):
+        if owner := _read(descriptor):
+            return owner
+        time.sleep(0.005)
+    return Owner(0, "unknown", "")
 
 
 def _read(descriptor: int) -> Owner | None:

@@ -22,8 +22,9 @@ from engine.executor.loop import RunLoop
 from engine.executor.opening import build_scheduler, open_book
 from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings
+from engine.plan.condition import needs_outputs
 from engine.plan.expansion import expand
-from engine.plan.plan import Plan
+from engine.plan.plan import Plan, Step
 from engine.plan.variables import bind_variables
 from engine.states import RunState
 from engine.store.database import Database
@@ -59,7 +60,7 @@ def rehearse_run(
     check_demands(plan, steps, settings, workspace)
     with TemporaryDirectory(prefix="minipipe-dry-") as scratch:
         there = Workspace(workspace.root, Path(scratch), workspace.git_folder)
-        script = RunScript(plan, {step.id: replace(step, outputs=()) for step in steps}, values, settings, there)
+        script = RunScript(plan, {step.id: _taken_for_granted(step) for step in steps}, values, settings, there)
         with Database(there.database_path) as database:
             journal = Journal(database)
             run = write_run(journal, plan, steps, values, settings, workspace=there.root)
@@ -67,6 +68,12 @@ def rehearse_run(
             book.outputs = _Outputs()
             book.move_run(RunState.RUNNING, trigger="execute")
             return _play(book, database)
+
+
+def _taken_for_granted(step: Step) -> Step:
+    """The step without what only a real run can decide: the files it leaves, and conditions on values of others."""
+    is_open = step.when is not None and needs_outputs(step.when)
+    return replace(step, outputs=(), when=None if is_open else step.when)
 
 
 def _play(book: Runbook, database: Database) -> tuple[dict[str, Any], list[WorkOrder]]:

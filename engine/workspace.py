@@ -6,8 +6,8 @@ main working tree (in the git directory of a bare one), wherever in the reposito
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.errors import EnvironmentUnfit
 
@@ -15,8 +15,7 @@ STATE_FOLDER = ".minipipe"
 DATABASE = "state.db"
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """A folder to work in. `git_folder` is None where there is no repository."""
 
     root: Path
@@ -48,7 +47,7 @@ class Workspace:
         try:
             self.state_folder.mkdir(mode=0o700, exist_ok=True)
             ignore = self.state_folder / ".gitignore"
-            if not ignore.exists():
+            if not _read_line(ignore):  # A full disk, or a kill, leaves an empty one.
                 ignore.write_text("*\n")
         except OSError as error:
             raise EnvironmentUnfit(

@@ -20,6 +20,9 @@ COMMAND_LINES = [
     ["states"],
     ["states", "--json"],
     ["completion", "bash"],
+    ["runs"],
+    ["status", "--json"],
+    ["doctor"],
     ["no-such-command"],
 ]
 

@@ -140,9 +140,11 @@ class Config(NamedTuple):
     audit: AuditSettings = AuditSettings()
     follow: FollowSettings = FollowSettings()
     db: DbSettings = DbSettings()
+    given: frozenset[str] = frozenset()
+    """The keys that somebody set, whatever to."""
 
 
-SECTIONS: Mapping[str, Any] = Config.__annotations__
+SECTIONS: Mapping[str, Any] = {name: kind for name, kind in Config.__annotations__.items() if name != "given"}
 
 
 def _settings() -> dict[str, Setting]:
@@ -175,4 +177,5 @@ def config_from(values: Mapping[str, Any]) -> Config:
     for key, value in values.items():
         section, _, name = key.partition(".")
         sections.setdefault(section, {})[name] = value
-    return Config(**{section: SECTIONS[section](**given) for section, given in sections.items()})
+    made = {section: SECTIONS[section](**given) for section, given in sections.items()}
+    return Config(**made, given=frozenset(values))

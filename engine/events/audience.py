@@ -10,11 +10,15 @@ POKE_PAUSE_SECONDS = 0.01
 
 
 class AuditAudience:
-    """Hands events to the audit trail in larger portions: the file may lag behind, it never loses anything."""
+    """Hands events to the audit trail in larger portions: the file may lag behind, it never loses anything.
+
+    The first time it settles it also makes up for what a process that was killed could not hand over any more.
+    """
 
     def __init__(self, trail: AuditTrail) -> None:
         self._trail = trail
         self._put_off: list[Event] = []
+        self._has_settled = False
 
     def tell(self, events: list[Event]) -> None:
         self._put_off += events
@@ -22,9 +26,10 @@ class AuditAudience:
             self.settle()
 
     def settle(self) -> None:
-        if self._put_off:
+        if self._put_off or not self._has_settled:
             events, self._put_off = self._put_off, []
             self._trail.append(events)
+            self._has_settled = True
 
 
 class PokeAudience:

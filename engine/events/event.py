@@ -1,9 +1,9 @@
 """One thing that happened: the same record in the database, the audit trail, the bus and on the screen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
 class Severity(StrEnum):
@@ -13,8 +13,10 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Event(NamedTuple):
     """A state change or another fact, in the past tense. `seq` is its place in the journal, 0 before that."""
 
     event_id: str
@@ -29,5 +31,5 @@ class Event:
     reason: str | None = None
     operator: str | None = None
     run_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = NOTHING
     seq: int = 0

@@ -15,7 +15,7 @@ from engine.executor.evidence import Finding, examine
 from engine.executor.runbook import Runbook
 from engine.ids import new_id
 from engine.plan.condition import condition_holds
-from engine.plan.invocation import resolve_mapping, resolve_step, resolve_text
+from engine.plan.invocation import resolve_step
 from engine.plan.plan import Invocation, Step
 from engine.resilience.retry import RetryDecision, RetryStrategy
 from engine.scheduler import Result
@@ -32,10 +32,8 @@ class Attempts:
     def __init__(self, book: Runbook, *, outer_environment: Mapping[str, str] | None = None) -> None:
         self._book = book
         script = book.script
-        common, self._common_secrets = resolve_mapping(script.plan.globals.env, script.values)
         self._environment = {
             **inherited_environment(script.settings.env_allow, outer=outer_environment),
-            **common,
             "MINIPIPE_RUN_ID": book.run.run_id,
             "MINIPIPE_PLAN_ID": script.plan.plan_id,
         }
@@ -116,7 +114,7 @@ class Attempts:
             log_cap_bytes=settings.log_cap_bytes,
             timeout_seconds=step.timeout_seconds if step.timeout_seconds is not None else settings.timeout_seconds,
             grace_seconds=settings.grace_seconds,
-            secrets=(*self._common_secrets, *invocation.secrets),
+            secrets=invocation.secrets,
             output_path=values_path,
         )
 
@@ -138,8 +136,8 @@ class Attempts:
         """Write down how an attempt ended; answer its step and either how the task ended or when it is tried again."""
         attempt = self._book.live[end.attempt_id]
         step = self._book.script.steps[attempt.step_id]
-        values_path = self._values / f"{step.id}.{attempt.number}"
-        finding = examine(end, self._expected_files(step), values_path)
+        root, values_path = self._book.script.workspace.root, self._values / f"{step.id}.{attempt.number}"
+        finding = examine(end, [root / output for output in step.outputs], values_path)
         if self._book.script.values.secrets:
             _discard(values_path)
         self._book.end_attempt(
@@ -153,13 +151,6 @@ class Attempts:
             ended_at=self._book.now(),
         )
         return step.id, self._settle_task(step, finding, end.duration_seconds)
-
-    def _expected_files(self, step: Step) -> list[Path]:
-        book = self._book
-        return [
-            book.script.workspace.root / resolve_text(output, book.script.values, book.outputs, step.item)[0]
-            for output in step.outputs
-        ]
 
     def _settle_task(self, step: Step, finding: Finding, seconds: float) -> Result | RetryDecision:
         metadata: dict[str, object] = {"duration_seconds": round(seconds, 3)}
@@ -210,6 +201,10 @@ class Attempts:
             orphaned=task.orphaned_count,
             seed=f"{self._book.run.run_id}:{step.id}:{task.attempt_count}",
         )
+
+    def longest_delay(self, step_id: str) -> float:
+        """More than this no retry of a step waits, whatever became of the wall clock since the delay was recorded."""
+        return self._book.script.steps[step_id].backoff.max_seconds
 
     def put_off(
         self,

@@ -45,7 +45,7 @@ class Control:
         return self._readable
 
     def take(self) -> list[Request]:
-        """What was asked since the last time."""
+        """What was asked since the last time. Silences the bell first, so that a ring from now on is heard again."""
         if not self._has_rung:
             return []
         self._has_rung = False

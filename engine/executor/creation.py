@@ -1,6 +1,6 @@
 """A new run: its row, a row for each of its tasks, and one for each workstream, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def write_run(
     project_id: str | None = None,
     retry_of: RunRecord | None = None,
     carried: Mapping[str, TaskRecord] | None = None,
+    warnings: Iterable[str] = (),
 ) -> RunRecord:
     """Write a pending run down; answer its record. `carried` are tasks of an earlier run that need not run again."""
     run = RunRecord(
@@ -64,6 +65,8 @@ def write_run(
                     workstream, WorkstreamState.SKIPPED, trigger="retry", reason="carried", ended_at=run.created_at
                 )
         journal.note("run_created", run, metadata={"plan_id": plan.plan_id, "steps": len(steps)})
+        for warning in warnings:
+            journal.note("warning", run, reason=warning)
     return run
 
 

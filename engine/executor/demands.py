@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from engine.config.keys import Config
 from engine.errors import EnvironmentUnfit, PlanError, Problem
 from engine.executor.settings import RunSettings
+from engine.git import has_commit
 from engine.plan.plan import Plan, Step
-from engine.process.capture import capture
 from engine.workspace import Workspace
 
 
@@ -16,6 +17,13 @@ def check_demands(plan: Plan, steps: Iterable[Step], settings: RunSettings, work
         raise PlanError(problems, source=plan.plan_id)
     if settings.isolation != "none":
         _check_repository(workspace)
+
+
+def unmet_wishes(plan: Plan, settings: RunSettings, config: Config) -> Iterator[str]:
+    """What somebody asked for by name, and does not get yet."""
+    is_asked = plan.globals.is_isolation_given or "worktrees.enabled" in config.given
+    if is_asked and settings.isolation != "none":
+        yield f"isolation {settings.isolation!r} is not there yet: the steps work in the repository's own folder"
 
 
 def _missing_labels(steps: Iterable[Step], settings: RunSettings) -> Iterator[Problem]:
@@ -36,11 +44,7 @@ def _check_repository(workspace: Workspace) -> None:
             f"{workspace.root} is not in a git repository",
             hint='run `git init` and commit, or set "isolation": "none" in the plan\'s globals',
         )
-    found = capture(
-        ["git", "-c", "core.fsmonitor=false", "rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
-        cwd=workspace.root,
-    )
-    if found.exit_code != 0:
+    if not has_commit(workspace.root):
         raise EnvironmentUnfit(
             f"the repository {workspace.root} has no commit yet",
             hint='commit once, or set "isolation": "none" in the plan\'s globals',

@@ -79,7 +79,7 @@ class RunLoop:
         for step_id, task in waiting.items():
             if self.book.tasks[step_id].state == TaskState.RETRYING:
                 self.scheduler.delay(step_id)
-                self.timers.set(step_id, seconds_until(task.retry_at))
+                self.timers.set(step_id, min(seconds_until(task.retry_at), self._attempts.longest_delay(step_id)))
         if self.book.is_canceling:
             self._steering.cancel()
 
@@ -190,7 +190,7 @@ class RunLoop:
 
 
 def seconds_until(moment: str | None) -> float:
-    """How long until a recorded time, by the wall clock, for there is no other across processes; at most an hour."""
+    """How long until a recorded time, by the wall clock, for there is no other across processes."""
     if moment is None:
         return 0.0
-    return min(3600.0, max(0.0, clock.seconds_between(clock.utc_now(), moment)))
+    return max(0.0, clock.seconds_between(clock.utc_now(), moment))

@@ -7,8 +7,7 @@ from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings
 from engine.executor.workstreams import UNREACHED, WorkstreamFollower
 from engine.plan.expansion import expand
-from engine.plan.invocation import resolve_text
-from engine.plan.load import parse_plan
+from engine.plan.plan import Plan
 from engine.plan.variables import bind_variables
 from engine.scheduler import Limits, Node, Result, Scheduler
 from engine.states import TaskState
@@ -25,10 +24,9 @@ _RESULTS = {
 
 
 def read_script(
-    run: RunRecord, workspace: Workspace, given: Mapping[str, str], environ: Mapping[str, str]
+    run: RunRecord, plan: Plan, workspace: Workspace, given: Mapping[str, str], environ: Mapping[str, str]
 ) -> RunScript:
-    """What a run does, from the plan text that it was started with; secrets come from outside again."""
-    plan = parse_plan(run.plan_text, source=run.plan_path or run.plan_id)
+    """What a run does, from the plan that it was started with; secrets come from outside again."""
     values = bind_variables(plan, {**kept_variables(run, plan), **given}, environ)
     steps = {step.id: step for step in expand(plan, values)}
     return RunScript(plan, steps, values, RunSettings.from_dict(run.settings), workspace)
@@ -66,7 +64,7 @@ def _nodes(script: RunScript, durations: Mapping[str, float]) -> list[Node]:
             is_finally=step.is_finally,
             critical=step.critical,
             priority=step.priority,
-            locks=tuple(resolve_text(name, script.values, {}, step.item)[0] for name in step.locks),
+            locks=step.locks,
             cpu=step.resources.cpu,
             memory_mb=step.resources.memory_mb,
             workstream=step.workstream,

@@ -60,7 +60,7 @@ def settings_for(
         max_concurrent=max_concurrent or common.max_concurrent_steps or chosen.max_concurrent_steps,
         orchestration_mode=orchestration_mode or common.orchestration_mode or _mode(chosen.orchestration_mode),
         mode=mode or common.mode or "production",
-        isolation=common.isolation,
+        isolation=_isolation(plan, config or Config()),
         retries=chosen.retries if common.retries is None else common.retries,
         timeout_seconds=seconds or None,
         grace_seconds=chosen.grace_seconds,
@@ -72,6 +72,12 @@ def settings_for(
         labels=chosen.labels,
         env_allow=chosen.env_allow,
     )
+
+
+def _isolation(plan: Plan, config: Config) -> Isolation:
+    if plan.globals.is_isolation_given or config.worktrees.enabled:
+        return plan.globals.isolation
+    return "none"
 
 
 def _mode(text: str) -> OrchestrationMode:

@@ -66,6 +66,11 @@ class Chain:
 Condition = Operand | Comparison | Negation | Chain
 
 
+def needs_outputs(when: str) -> bool:
+    """Whether a condition can be decided only during the run."""
+    return any(reference.is_output for text in operands(parse_condition(when)) for reference in references(text))
+
+
 def condition_holds(when: str, values: Values, outputs: Outputs, item: Mapping[str, Scalar] | None = None) -> bool:
     """Whether a step with this `when` should run."""
     lookup = Lookup(values, outputs, item or {})

@@ -114,6 +114,7 @@ def _read_header(raw: dict[str, Any], draft: Draft) -> None:
     draft.isolation = common.get("isolation")
     if draft.isolation is None and draft.use_worktrees is False:
         common["isolation"] = "none"
+    common["is_isolation_given"] = draft.isolation is not None or draft.use_worktrees is not None
     draft.globals = Globals(**common)
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.plan.condition import condition_holds, operands, parse_condition
+from engine.plan.condition import condition_holds, needs_outputs
 from engine.plan.lookup import Lookup
 from engine.plan.order import levels, topological_order
 from engine.plan.plan import Globals, Plan, Step, Values
-from engine.plan.template import Reference, fill, references
+from engine.plan.template import Reference, fill
 
 MASK = "***"
 
@@ -96,8 +96,7 @@ def _start_reason(step: Step) -> str:
 def _when_holds(step: Step, values: Values) -> bool | None:
     if step.when is None:
         return True
-    texts = operands(parse_condition(step.when))
-    if any(reference.is_output for text in texts for reference in references(text)):
+    if needs_outputs(step.when):
         return None
     return condition_holds(step.when, values, {}, step.item)
 

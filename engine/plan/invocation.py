@@ -40,12 +40,6 @@ def resolve_text(
     return fill(text, lookup), tuple(lookup.used_secrets)
 
 
-def resolve_mapping(texts: Mapping[str, str], values: Values) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Texts that refer to variables only, such as the environment of every step, and the secrets now in them."""
-    lookup = Lookup(values)
-    return {name: fill(text, lookup) for name, text in texts.items()}, tuple(lookup.used_secrets)
-
-
 def resolve_environment(step: Step, values: Values, outputs: Outputs) -> Invocation:
     """Folder and environment of a step whose argv comes from a tool; the argv is empty."""
     lookup = Lookup(values, outputs, step.item)

@@ -5,14 +5,15 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import PlanError
-from engine.plan.check import check
-from engine.plan.draft import Draft, read_document
 from engine.plan.plan import Plan
 from engine.plan.position import to_problems
 from engine.plan.source import decode, read_file, read_object
+
+if TYPE_CHECKING:
+    from engine.plan.draft import Draft
 
 
 def load_plan(path: Path) -> Plan:
@@ -22,6 +23,10 @@ def load_plan(path: Path) -> Plan:
 
 def parse_plan(text: str | bytes, *, source: str = "plan") -> Plan:
     """The plan in a text; raises PlanError with all of its problems."""
+    # They bring Pydantic, which takes longer to load than most commands take: only who reads a plan pays for it.
+    from engine.plan.check import check
+    from engine.plan.draft import read_document
+
     text = decode(text, source)
     with _collection_paused():
         draft = read_document(read_object(text, source))
@@ -43,7 +48,7 @@ def _collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _to_plan(draft: Draft, text: str) -> Plan:
+def _to_plan(draft: "Draft", text: str) -> Plan:
     header: dict[str, Any] = dict(draft.header)
     return Plan(
         plan_id=header["plan_id"],

@@ -72,6 +72,8 @@ class Globals:
 
     max_concurrent_steps: int | None = None
     isolation: Isolation = "step"
+    is_isolation_given: bool = False
+    """Whether the plan itself says how steps are isolated."""
     manual_review_required: bool = False
     retries: int | None = None
     timeout_seconds: float | None = None

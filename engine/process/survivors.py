@@ -13,20 +13,20 @@ from collections.abc import Collection, Sequence
 from engine.clock import monotonic
 from engine.process.facts import ProcessFacts
 from engine.process.marks import limit_mark, read_environment_mark, read_limit_mark
-from engine.process.procfs import ProcessStat, all_pids, boot_id, read_stat
+from engine.process.procfs import ProcessStat, all_pids, boot_id, descendant_stats, read_stat
 
 _ROUNDS = 20
 _DEATH_SECONDS = 5.0
 
 
 def find_survivors(attempt_ids: Collection[str], known: Sequence[ProcessFacts] = ()) -> list[int]:
-    """The living processes of these attempts: by mark, or known themselves or by their session."""
+    """The living processes of these attempts: by mark, or known themselves or by their session; and all below them."""
     if not attempt_ids and not known:
         return []
     marks = {limit_mark(attempt_id) for attempt_id in attempt_ids}
     sessions = {facts.pid for facts in known if _is_same(facts)}
     spared = _own_line()
-    return [
+    found = [
         stat.pid
         for pid in all_pids()
         if pid not in spared
@@ -34,6 +34,9 @@ def find_survivors(attempt_ids: Collection[str], known: Sequence[ProcessFacts] =
         and stat.state not in "ZX"
         and (stat.session in sessions or stat.pid in sessions or _is_marked(pid, attempt_ids, marks))
     ]
+    # Below an engine that a step started are processes that bear the marks of its own attempts.
+    below = [stat.pid for pid in found for stat in descendant_stats(pid) if stat.state not in "ZX"]
+    return list(dict.fromkeys(found + below))
 
 
 def end_survivors(

@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,28 +21,50 @@ from peewee import SqliteDatabase
 from engine import clock
 from engine.errors import EnvironmentUnfit, MinipipeError, StoreBusy, StoreDamaged, StoreError
 from engine.store import migrations, queries
+from engine.store.address import read_only_address
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The size of the write-ahead log from which on it is folded back into the database."""
 
+CHECKPOINT_PATIENCE = 0.1
+"""How many seconds a checkpoint waits for those who write; the next quiet moment brings another chance."""
+
 
 class FileLock:
-    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint."""
+    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint.
 
-    __slots__ = ("_operation", "descriptor")
+    StoreBusy if somebody (stopped in the middle, say) keeps it longer than we wait.
+    """
 
-    def __init__(self, operation: int) -> None:
+    __slots__ = ("_operation", "_path", "_patience", "descriptor")
+
+    def __init__(self, operation: int, path: Path, patience: float) -> None:
         self._operation = operation
+        self._path = path
+        self._patience = patience
         self.descriptor: int | None = None
 
     def __enter__(self) -> None:
         if self.descriptor is None:
             raise StoreError("the database was opened for reading only")
-        fcntl.flock(self.descriptor, self._operation)
+        try:
+            fcntl.flock(self.descriptor, self._operation | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait(self.descriptor)
 
     def __exit__(self, *exception: object) -> None:
         if self.descriptor is not None:
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def _wait(self, descriptor: int) -> None:
+        deadline = clock.monotonic() + self._patience
+        while clock.monotonic() < deadline:
+            time.sleep(0.002)
+            try:
+                return fcntl.flock(descriptor, self._operation | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+        raise StoreBusy(str(self._path), self._patience)
 
 
 class Database:
@@ -53,8 +76,9 @@ class Database:
         self.busy_seconds = busy_seconds
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
-        self._write_lock = FileLock(fcntl.LOCK_SH)
-        self._checkpoint_lock = FileLock(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._write_lock = FileLock(fcntl.LOCK_SH, self.path, busy_seconds)
+        self._checkpoint_lock = FileLock(fcntl.LOCK_EX, self.path, CHECKPOINT_PATIENCE)
+        self._identity = (0, 0)
         self.peewee = self._closed_database()
         try:
             with self.translated_errors():
@@ -65,9 +89,8 @@ class Database:
             raise
 
     def _closed_database(self) -> SqliteDatabase:
-        mode = "ro" if self.read_only else "rwc"
         return SqliteDatabase(
-            f"{self.path.as_uri()}?mode={mode}",
+            read_only_address(self.path) if self.read_only else f"{self.path.as_uri()}?mode=rwc",
             uri=True,
             timeout=self.busy_seconds,
             check_same_thread=False,
@@ -96,7 +119,8 @@ class Database:
 
     def _configure(self, database: SqliteDatabase) -> None:
         """Write-ahead logging that survives the death of the process; checkpoints only by `checkpoint`."""
-        fresh = not self.path.stat().st_size
+        status = self.path.stat()
+        fresh, self._identity = not status.st_size, (status.st_dev, status.st_ino)
         database.execute_sql("PRAGMA journal_mode = WAL")
         database.execute_sql("PRAGMA synchronous = NORMAL")
         database.execute_sql("PRAGMA wal_autocheckpoint = 0")
@@ -138,14 +162,28 @@ class Database:
             cursor.execute("ROLLBACK")
 
     def checkpoint(self, *, force: bool = False) -> None:
-        """Fold the write-ahead log into the database when it has grown; skipped while anybody writes."""
+        """Fold the write-ahead log into the database when it has grown; put off while somebody writes."""
+        self._check_in_place()
         if not force and self.log_bytes() < CHECKPOINT_BYTES:
             return
         try:
             with self.lock, self.translated_errors(), self._checkpoint_lock:
                 self.peewee.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        except BlockingIOError:
-            pass  # Somebody writes, or was stopped while writing: a later quiet moment will do.
+        except StoreBusy:
+            if force:
+                raise
+
+    def _check_in_place(self) -> None:
+        """Notice that the file was deleted or replaced: SQLite would go on writing to what nobody sees any more."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._identity:
+            raise EnvironmentUnfit(
+                f"{self.path} was removed or replaced while it was in use",
+                hint="what was recorded there is lost; backups are in .minipipe/backups",
+            )
 
     def log_bytes(self) -> int:
         try:
@@ -165,6 +203,11 @@ class Database:
         """All rows of a Peewee query as dictionaries."""
         with self.lock, self.translated_errors():
             return list(query.dicts().bind(self.peewee))
+
+    def tuples(self, query: Any) -> list[tuple[Any, ...]]:
+        """All rows of a Peewee query as tuples, in the order of the table's columns."""
+        with self.lock, self.translated_errors():
+            return list(query.tuples().bind(self.peewee))
 
     def list_runs(self, state: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs, each as a dictionary with at least run_id, plan_id and state."""

@@ -39,13 +39,21 @@ def run_document(database: "Database", run_id: str) -> dict[str, Any]:
     tasks = queries.tasks_of(database, run_id)
     states = {task.step_id: task for task in tasks}
     owner = owner_of_run(database, run_id)
+    has_untried = any(task.state == TaskState.FAILED and task.task_id not in attempts for task in tasks)
+    refusals = queries.refusals_of(database, run_id) if has_untried else {}
     return {
         **_run_facts(run),
         "exit_code": exit_code_of_run(run.state),
         "diff_stats": NO_CHANGES,
         "variables": run.variables,
         "settings": run.settings,
-        "tasks": [_task_document(task, attempts.get(task.task_id, ()), states) for task in tasks],
+        "tasks": [
+            {
+                **_task_document(task, attempts.get(task.task_id, ()), states),
+                "message": refusals.get(task.task_id),
+            }
+            for task in tasks
+        ],
         "patches": [],
         "owner": {"pid": owner.pid, "host": owner.host} if owner else None,
         "available_actions": list(available_actions("run", run.state, is_owned=owner is not None)),
@@ -54,11 +62,7 @@ def run_document(database: "Database", run_id: str) -> dict[str, Any]:
 
 def list_document(rows: Iterable[Mapping[str, Any]], cursor: str | None) -> dict[str, Any]:
     """A page of runs."""
-    kept = (
-        "run_id", "plan_id", "plan_name", "project_id", "state", "reason", "pause_reason", "orchestration_mode", "mode",
-        "retry_of", "created_at", "started_at", "ended_at",
-    )  # fmt: skip
-    return {"runs": [{name: row[name] for name in kept} for row in rows], "next": cursor}
+    return {"runs": [dict(row) for row in rows], "next": cursor}
 
 
 def owner_of_run(database: "Database", run_id: str) -> ownership.Owner | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine import ownership
 from engine.errors import StoreDamaged
+from engine.store.address import read_only_address
 from engine.workspace import Workspace
 
 _EMPTY: dict[str, Any] = {
@@ -18,6 +19,7 @@ _EMPTY: dict[str, Any] = {
     "patches": {},
     "oldest_review_at": None,
     "owners": [],
+    "interrupted": [],
     "daemon": {"running": False, "pid": None, "slots": None},
 }
 
@@ -28,12 +30,12 @@ def status_document(workspace: Workspace) -> dict[str, Any]:
     if not path.exists():
         return dict(_EMPTY)
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(read_only_address(path), uri=True, timeout=10)) as connection:
             return {
                 **_EMPTY,
                 "runs": _counts(connection, "runs"),
                 "tasks": _counts(connection, "tasks"),
-                "owners": _owners(connection, workspace),
+                **_live_runs(connection, workspace),
             }
     except sqlite3.Error as error:
         raise StoreDamaged(str(path), str(error)) from error
@@ -43,10 +45,13 @@ def _counts(connection: sqlite3.Connection, table: str) -> dict[str, int]:
     return dict(connection.execute(f"SELECT state, count(*) FROM {table} GROUP BY state ORDER BY state").fetchall())
 
 
-def _owners(connection: sqlite3.Connection, workspace: Workspace) -> list[dict[str, Any]]:
-    """The owners of runs that have begun and not ended."""
+def _live_runs(connection: sqlite3.Connection, workspace: Workspace) -> dict[str, Any]:
+    """The owners of runs that have begun and not ended, and the runs that should have one and do not."""
     rows = connection.execute(
-        "SELECT run_id FROM runs WHERE state IN ('running', 'paused', 'quarantined') ORDER BY run_id"
+        "SELECT run_id, state FROM runs WHERE state IN ('running', 'paused', 'quarantined') ORDER BY run_id"
     )
-    found = ((run_id, ownership.owner_of(workspace.run_folder(run_id))) for (run_id,) in rows)
-    return [{"run_id": run_id, "pid": owner.pid, "host": owner.host} for run_id, owner in found if owner]
+    found = [(run_id, state, ownership.owner_of(workspace.run_folder(run_id))) for run_id, state in rows]
+    return {
+        "owners": [{"run_id": run_id, "pid": owner.pid, "host": owner.host} for run_id, _, owner in found if owner],
+        "interrupted": [run_id for run_id, state, owner in found if state == "running" and owner is None],
+    }

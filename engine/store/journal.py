@@ -26,13 +26,17 @@ from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord
 R = TypeVar("R", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord)
 
 
+def _named(event_type: str) -> tuple[str, str]:
+    return event_type, severity_of(event_type)
+
+
 _EVENT_TYPES = {
-    (entity, str(old), str(new)): event_type_for(entity, str(old), str(new))
+    (entity, str(old), str(new)): _named(event_type_for(entity, str(old), str(new)))
     for entity, machine in MACHINES.items()
     for old, allowed in machine.transitions.items()
     for new in allowed
 }
-"""Every move that the state tables list, and what it is called when it has happened."""
+"""Every move that the state tables list: what it is called when it has happened, and how grave that is."""
 
 
 _FROM_OUTSIDE = frozenset({"message", "outputs"})
@@ -104,14 +108,14 @@ class Journal:
         **columns: Any,
     ) -> R:
         """Change an entity's state and answer the record as it is then. The only place where a state is written."""
-        event_type = _EVENT_TYPES.get((record.entity, record.state, to_state))
-        if event_type is None:
+        named = _EVENT_TYPES.get((record.entity, record.state, to_state))
+        if named is None:
             self._refuse(record, to_state)
         if self._secrets:
             reason, columns = self._mask_reason(reason), self._mask_columns(columns)
         moved = record._replace(state=str(to_state), version=record.version + 1, reason=reason, **columns)
         draft = self._draft(
-            event_type,
+            named,
             record,
             reason=reason,
             operator=operator,
@@ -145,7 +149,9 @@ class Journal:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Record something worth knowing that changes no state."""
-        draft = self._draft(event_type, about, reason=self._mask_reason(reason), operator=operator, metadata=metadata)
+        draft = self._draft(
+            _named(event_type), about, reason=self._mask_reason(reason), operator=operator, metadata=metadata
+        )
         with Group(self) as batch:
             batch.log(draft)
 
@@ -206,7 +212,7 @@ class Journal:
 
     def _draft(
         self,
-        event_type: str,
+        named: tuple[str, str],
         about: Record,
         *,
         reason: str | None,
@@ -217,15 +223,14 @@ class Journal:
         return Draft(
             new_id("event"),
             self.now(),
-            event_type,
-            severity_of(event_type),
+            *named,
             about.entity,
             about.id,
             *move,
             reason,
             operator,
             about.run_id,
-            {name: self._mask(value) for name, value in metadata.items()} if metadata else {},
+            self._mask_metadata(metadata) if metadata and self._secrets else metadata or {},
         )
 
     def _refuse(self, record: Record, to_state: str) -> NoReturn:
@@ -256,6 +261,9 @@ class Journal:
 
     def _mask_reason(self, reason: str | None) -> Any:
         return reason if reason in OUR_REASONS else self._mask(reason)
+
+    def _mask_metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._mask(value) for name, value in metadata.items()}
 
     def _mask_columns(self, columns: dict[str, Any]) -> dict[str, Any]:
         return {name: self._mask(value) if name in _FROM_OUTSIDE else value for name, value in columns.items()}

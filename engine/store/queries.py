@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 UNFINISHED_RUNS = (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED)
 
 
+_LISTED = (
+    Run.run_id, Run.project_id, Run.plan_id, Run.plan_name, Run.plan_path, Run.state, Run.reason, Run.pause_reason,
+    Run.orchestration_mode, Run.mode, Run.target, Run.priority, Run.retry_of, Run.created_at, Run.started_at,
+    Run.ended_at,
+)  # fmt: skip
+"""What a listing shows of a run: everything but the plan, which may be large."""
+
+
 def list_runs(
     database: "Database",
     *,
@@ -31,7 +39,7 @@ def list_runs(
     after: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Runs, newest first, and the cursor that continues the list (None at its end)."""
-    query = Run.select().order_by(Run.run_id.desc()).limit(limit + 1)
+    query = Run.select(*_LISTED).order_by(Run.run_id.desc()).limit(limit + 1)
     if state is not None:
         query = query.where(Run.state == state)
     if plan_id is not None:
@@ -74,12 +82,14 @@ def _begins(column: Any, given: str, prefix: str) -> Any:
 
 def tasks_of(database: "Database", run_id: str) -> list[TaskRecord]:
     """In plan order."""
-    return [_task(row) for row in database.dicts(Task.select().where(Task.run_id == run_id).order_by(Task.position))]
+    return [_task(row) for row in database.tuples(Task.select().where(Task.run_id == run_id).order_by(Task.position))]
 
 
 def attempts_of(database: "Database", run_id: str, *, state: str | None = None) -> list[AttemptRecord]:
-    """Oldest first."""
-    query = StepAttempt.select().where(StepAttempt.run_id == run_id).order_by(StepAttempt.attempt_id)
+    """Those of each step oldest first, whatever the clock did."""
+    query = (
+        StepAttempt.select().where(StepAttempt.run_id == run_id).order_by(StepAttempt.number, StepAttempt.attempt_id)
+    )
     if state is not None:
         query = query.where(StepAttempt.state == state)
     return [_attempt(row) for row in database.dicts(query)]
@@ -109,6 +119,20 @@ def events_after(database: "Database", seq: int, *, run_id: str | None = None, l
     if limit is not None:
         query = query.limit(limit)
     return [_event(row) for row in database.dicts(query)]
+
+
+def warnings_of(database: "Database", run_id: str) -> list[str]:
+    """What was found not to be as it should be with a run, oldest first."""
+    query = EventRow.select(EventRow.reason).where((EventRow.run_id == run_id) & (EventRow.event_type == "warning"))
+    return [row["reason"] for row in database.dicts(query.order_by(EventRow.seq))]
+
+
+def refusals_of(database: "Database", run_id: str) -> dict[str, str]:
+    """Why tasks failed that could not even be tried, by task id."""
+    query = EventRow.select(EventRow.entity_id, EventRow.metadata).where(
+        (EventRow.run_id == run_id) & (EventRow.event_type == "step_failed") & (EventRow.trigger == "resolve")
+    )
+    return {row["entity_id"]: json.loads(row["metadata"]).get("message", "") for row in database.dicts(query)}
 
 
 def all_events(database: "Database", *, page: int = 5000) -> Iterator[Event]:
@@ -213,10 +237,10 @@ def _run(row: Mapping[str, Any]) -> RunRecord:
     return RunRecord(**{**row, "variables": json.loads(row["variables"]), "settings": json.loads(row["settings"])})
 
 
-def _task(row: Mapping[str, Any]) -> TaskRecord:
-    return TaskRecord(
-        **{**row, "depends_on": tuple(json.loads(row["depends_on"])), "outputs": json.loads(row["outputs"])}
-    )
+def _task(row: tuple[Any, ...]) -> TaskRecord:
+    # By place and not by name: a large run has many of them, and they are read at every start.
+    raw = TaskRecord._make(row)
+    return raw._replace(depends_on=tuple(json.loads(str(raw.depends_on))), outputs=json.loads(str(raw.outputs)))
 
 
 def _attempt(row: Mapping[str, Any]) -> AttemptRecord:

@@ -11,7 +11,8 @@ from engine.api import open_engine
 from engine.errors import ActionRefused
 from engine.executor.control import Verb
 from engine.orchestrator import Orchestrator
-from engine.states import RunState, RunStateMachine
+from engine.states import RunState
+from engine.states.actions import available_actions
 from engine.store import queries
 from engine.store.documents import owner_of_run, run_document
 from minipipe_tui.cli.hosting import host_run
@@ -52,7 +53,17 @@ def run(arguments: argparse.Namespace) -> int:
         run_id = queries.resolve_run_id(orchestrator.database, arguments.run_id)
         if owner_of_run(orchestrator.database, run_id) is not None:
             return tell_owner(orchestrator, run_id, arguments.verb, as_json=arguments.json)
+        _check_makes_sense(orchestrator, run_id, arguments.verb)
         return _UNOWNED[arguments.verb](orchestrator, run_id, arguments)
+
+
+def _check_makes_sense(orchestrator: Orchestrator, run_id: str, verb: Verb) -> None:
+    found = queries.find_run(orchestrator.database, run_id)
+    if found is None:
+        return
+    possible = available_actions("run", found.state, is_owned=False)
+    if verb not in possible:
+        raise ActionRefused(verb, run_id, f"it is {found.state}", hint=f"minipipe {possible[0]} {run_id}")
 
 
 def tell_owner(orchestrator: Orchestrator, run_id: str, verb: Verb, *, as_json: bool) -> int:
@@ -81,9 +92,6 @@ def _cancel(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespa
 
 
 def _retry(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
-    found = queries.find_run(orchestrator.database, run_id)
-    if found is not None and not RunStateMachine.is_terminal(found.state):
-        raise ActionRefused("retry", run_id, f"it is {found.state}", hint=f"minipipe resume {run_id}")
     new_id = orchestrator.retry_run(run_id, variables=variables(arguments))
     return host_run(orchestrator, new_id, as_json=arguments.json, variables=variables(arguments))
 

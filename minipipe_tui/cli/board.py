@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from minipipe_tui.cli.wording import in_words
+
 if TYPE_CHECKING:
     from engine.events.event import Event
 
@@ -66,6 +68,10 @@ class Board:
         return self.run_state in _RUN_ENDED
 
     @property
+    def ended_count(self) -> int:
+        return len(self.failed) + len(self.ended_otherwise)
+
+    @property
     def is_ticking(self) -> bool:
         """Whether a clock on the screen moves although nothing happens."""
         return self.started is not None and self.ended is None
@@ -75,7 +81,7 @@ class Board:
         self.run_id = event.run_id or self.run_id
         state = event.to_state or _STATES.get(event.event_type) or event.event_type.partition("_")[2]
         if event.entity_type == "run":
-            self._apply_to_run(state, event.reason or "", now)
+            self._apply_to_run(state, in_words(event.reason), now)
             return None
         step_id = event.metadata.get("step_id")
         if event.entity_type != "task" or step_id is None:
@@ -140,7 +146,7 @@ class Board:
 
 def _apply_to_step(row: Row, state: str, event: "Event", now: float) -> None:
     row.state = state
-    row.reason = event.reason or ""
+    row.reason = in_words(event.reason, event.metadata.get("message"))
     if state == "running":
         row.started, row.ended = now, None
         row.number = int(event.metadata.get("number", row.number + 1))

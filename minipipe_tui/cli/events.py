@@ -51,11 +51,15 @@ def _portions(
         events = queries.events_after(database, arguments.after, run_id=run_id)
         seq = events[-1].seq if events else arguments.after
         yield events if arguments.limit is None else events[len(events) - min(arguments.limit, len(events)) :]
-        while signal is not None and not _has_ended(database, run_id):
-            signal.wait()
+        while signal is not None:
+            # Asked before reading: what a run did until its end is then in what is read.
+            is_over = _has_ended(database, run_id)
             if events := queries.events_after(database, seq, run_id=run_id):
                 seq = events[-1].seq
                 yield events
+            if is_over:
+                return
+            signal.wait()
     finally:
         if signal is not None:
             signal.close()

@@ -1,6 +1,7 @@
 """Executing a run in this process, for the commands that do: signals, progress while it runs, a report at its end."""
 
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import FrameType
@@ -10,7 +11,7 @@ from engine.orchestrator import Orchestrator
 from engine.states.actions import exit_code_of_run
 from engine.store import queries
 from engine.store.documents import run_document
-from minipipe_tui.cli.output import print_json, say
+from minipipe_tui.cli.output import is_terminal, print_json, say
 from minipipe_tui.cli.progress import progress
 from minipipe_tui.cli.report import print_report
 
@@ -24,6 +25,7 @@ def host_run(
     as_json: bool,
     variables: Mapping[str, str] | None = None,
     cancel: bool = False,
+    is_followed_by_more: bool = False,
 ) -> int:
     """Drive a run until it ends or pauses, tell about it, and answer the command's exit code."""
     control = Control()
@@ -36,18 +38,22 @@ def host_run(
     if as_json:
         print_json(document)
     else:
-        print_report(document)
+        print_report(document, theme=orchestrator.config.ui.theme, is_followed_by_more=is_followed_by_more)
     return exit_code_of_run(run.state) or 0
 
 
 @contextmanager
 def stoppable(control: Control) -> Iterator[None]:
-    """The first Ctrl-C (or TERM, or HUP) cancels the run; the second stops it at once."""
+    """The first Ctrl-C (or TERM, or HUP) cancels the run; the second stops it at once.
+
+    What was ignored when we were started (`nohup`, a job in the background of a script) stays so.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         control.ask("cancel", operator=signal.Signals(number).name)
 
-    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield
     finally:
@@ -57,10 +63,15 @@ def stoppable(control: Control) -> Iterator[None]:
 
 @contextmanager
 def shown_progress(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
-    """Tell what happens while it happens, on stderr: live on a terminal, a line at a time elsewhere."""
+    """Tell what happens while it happens, on stderr: live on a terminal, a line at a time elsewhere.
+
+    The report takes the place of the live picture where both are seen.
+    """
     step_ids = [task.step_id for task in queries.tasks_of(orchestrator.database, run_id)]
-    say(f"run {run_id}")
-    with progress(step_ids, theme=orchestrator.config.ui.theme) as shown:
+    shown = progress(step_ids, theme=orchestrator.config.ui.theme, is_transient=is_terminal(sys.stdout))
+    if not shown.is_live:
+        say(f"run {run_id}")
+    with shown:
         unsubscribe = orchestrator.journal.bus.subscribe(shown.handle)
         try:
             yield

@@ -63,9 +63,15 @@ def _check_step(database: Database, run_id: str, step_id: str) -> None:
 def _attempt(database: Database, run_id: str, step_id: str, number: int | None) -> AttemptRecord:
     attempts = [each for each in queries.attempts_of(database, run_id) if each.step_id == step_id]
     wanted = [each for each in attempts if number is None or each.number == number]
+    if not attempts:
+        raise NotFound("log of step", step_id, hint=f"it was not started; minipipe show {run_id} says why")
     if not wanted:
-        raise NotFound("attempt", str(number or step_id), hint=f"{step_id} was tried {len(attempts)} times so far")
+        raise NotFound("attempt", str(number), hint=f"{step_id} was tried {_times(len(attempts))} so far")
     return wanted[-1]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _print_whole(attempt: AttemptRecord, arguments: argparse.Namespace) -> None:

@@ -13,7 +13,6 @@ from engine.plan.explain import Explanation, explain
 from engine.plan.graph import graph
 from engine.plan.load import load_plan
 from engine.plan.plan import Plan, Step, Values
-from engine.plan.schema import plan_schema
 from engine.plan.skeleton import new_plan_text
 from engine.plan.variables import bind_variables
 from minipipe_tui.cli.inert import inert_line
@@ -55,6 +54,8 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 
 def _schema(_: argparse.Namespace) -> int:
+    from engine.plan.schema import plan_schema
+
     print_json(plan_schema())
     return 0
 

@@ -1,5 +1,7 @@
 """What a person sees while `minipipe run` works: a live picture on a terminal, plain lines anywhere else.
 
+Of a long plan plain lines tell only what is not in order, and now and then how far it is.
+
 `handle` takes events on any thread and returns at once. The live picture is drawn by a thread of its own, at
 most eight times a second and only when something changed or a clock on it must tick; a terminal that goes
 away ends the drawing, never the run. Rich is loaded when a live picture is made.
@@ -17,7 +19,9 @@ from engine.clock import monotonic
 from minipipe_tui.cli.board import Board
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import duration, is_terminal
+from minipipe_tui.cli.report import MANY_STEPS
 from minipipe_tui.cli.theme import Theme, load_theme
+from minipipe_tui.cli.wording import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,22 +41,39 @@ _WORTH_TELLING = frozenset(
     ]
 )
 
+_USUAL = frozenset(["step_started", "step_completed", "step_skipped"])
+"""What a long plan has so much of that only its number is told."""
+_PORTIONS = 20
+_SHORTEST_SILENCE = 1.0
+_LONGEST_SILENCE = 30.0
+
 
 def progress(
-    step_ids: Iterable[str], stream: TextIO | None = None, *, theme: str | None = None
+    step_ids: Iterable[str],
+    stream: TextIO | None = None,
+    *,
+    theme: str | None = None,
+    is_transient: bool = False,
 ) -> "LiveProgress | PlainProgress":
-    """The progress that suits where it goes: by default, stderr."""
+    """The progress that suits where it goes: by default, stderr. A transient picture is gone at its end."""
     stream = sys.stderr if stream is None else stream
     if is_terminal(stream) and os.environ.get("TERM", "dumb") not in ("dumb", ""):
-        return LiveProgress(step_ids, theme=load_theme(theme))
-    return PlainProgress(stream)
+        return LiveProgress(step_ids, theme=load_theme(theme), is_transient=is_transient)
+    return PlainProgress(stream, step_ids)
 
 
 class LiveProgress:
-    """A picture that stays up to date while the context lasts, and remains as the last one when it ends."""
+    """A picture that stays up to date while the context lasts; the last one remains, unless it is transient."""
+
+    is_live = True
 
     def __init__(
-        self, step_ids: Iterable[str], *, theme: Theme | None = None, console: "Console | None" = None
+        self,
+        step_ids: Iterable[str],
+        *,
+        theme: Theme | None = None,
+        console: "Console | None" = None,
+        is_transient: bool = False,
     ) -> None:
         from rich.live import Live
 
@@ -62,7 +83,7 @@ class LiveProgress:
         self._console = console or frame.Screen(stderr=True)
         look = frame.Look(theme or load_theme(), unicode=self._console.encoding.startswith("utf"))
         self._frame = frame.Frame(self._board, look)
-        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, transient=is_transient)
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._closing = threading.Event()
@@ -115,18 +136,35 @@ class LiveProgress:
 class PlainProgress:
     """One line for each thing worth telling, for pipes and logs."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    is_live = False
+
+    def __init__(self, stream: TextIO | None = None, step_ids: Iterable[str] = ()) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._board = Board()
+        self._board = Board(step_ids)
         self._lock = threading.Lock()
+        self._is_long = len(self._board.rows) > MANY_STEPS
+        self._told_count = 0
+        self._told_at = -_LONGEST_SILENCE
 
     def handle(self, event: "Event") -> None:
         with self._lock:
             now = monotonic()
             row = self._board.apply(event, now)
-            if event.event_type in _WORTH_TELLING:
+            if self._is_long and event.event_type in _USUAL:
+                self._tell_how_far(event, now)
+            elif event.event_type in _WORTH_TELLING:
                 seconds = row.seconds(now) if row else self._board.seconds(now)
                 self._write(f"{_time_of_day(event.timestamp)} {sentence(event, seconds)}")
+
+    def _tell_how_far(self, event: "Event", now: float) -> None:
+        """A line when another twentieth has ended, but not too often, nor too seldom."""
+        total, ended = len(self._board.rows), self._board.ended_count
+        silence = now - self._told_at
+        is_much = (ended - self._told_count) * _PORTIONS >= total
+        if (is_much and silence >= _SHORTEST_SILENCE) or (ended > self._told_count and silence >= _LONGEST_SILENCE):
+            self._told_count, self._told_at = ended, now
+            failed = f", {len(self._board.failed)} failed" if self._board.failed else ""
+            self._write(f"{_time_of_day(event.timestamp)} {ended} of {total} steps ended{failed}")
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +189,8 @@ def sentence(event: "Event", seconds: float | None) -> str:
     if verb in _ENDINGS and seconds is not None:
         line += f" {duration(seconds)}"
     notes = [f"attempt {event.metadata['number']}"] if event.metadata.get("number", 1) > 1 else []
-    notes += [inert_line(event.reason)] if event.reason else []
+    why = in_words(event.reason, event.metadata.get("message"))
+    notes += [inert_line(why)] if why else []
     if "delay_seconds" in event.metadata:
         notes.append(f"next attempt in {event.metadata['delay_seconds']:.3g} s")
     return f"{line}: {', '.join(notes)}" if notes else line

@@ -12,8 +12,9 @@ from engine.plan.plan import Plan
 from engine.rehearsal import rehearse_run
 from engine.states.actions import exit_code_of_run
 from engine.workspace import find_workspace
-from minipipe_tui.cli.inert import inert_line
-from minipipe_tui.cli.output import print_json, print_lines, say
+from minipipe_tui.cli.output import print_json, say
+from minipipe_tui.cli.table import print_table
+from minipipe_tui.cli.wording import in_words
 
 
 def rehearse(plan: Plan, settings: RunSettings, variables: Mapping[str, str], *, as_json: bool) -> int:
@@ -22,8 +23,8 @@ def rehearse(plan: Plan, settings: RunSettings, variables: Mapping[str, str], *,
     if as_json:
         print_json({**document, "dry_run": True, "orders": list(_order_documents(orders))})
     else:
-        print_lines(_lines(document, orders))
-        say("nothing was started, and nothing was written down")
+        print_table(("#", "STEP", "STARTS"), _rows(document, orders), right=("#",))
+        say("nothing was started or written down; conditions on values of steps are taken to hold")
     return exit_code_of_run(document["state"]) or 0
 
 
@@ -32,12 +33,12 @@ def _order_documents(orders: Iterable[WorkOrder]) -> Iterator[dict[str, Any]]:
         yield {"step_id": order.step_id, "argv": _shown(order), "cwd": str(order.cwd)}
 
 
-def _lines(document: Mapping[str, Any], orders: Iterable[WorkOrder]) -> Iterator[str]:
+def _rows(document: Mapping[str, Any], orders: Iterable[WorkOrder]) -> Iterator[tuple[str, str, str]]:
     for number, order in enumerate(orders, start=1):
-        yield inert_line(f"{number:>3}  {order.step_id:<24} {shlex.join(_shown(order))}")
+        yield str(number), order.step_id, shlex.join(_shown(order))
     for task in document["tasks"]:
         if not task["attempts"]:
-            yield inert_line(f"  -  {task['step_id']:<24} {task['state']}: {task['reason']}")
+            yield "-", task["step_id"], f"{task['state']}: {in_words(task['reason'])}"
 
 
 def _shown(order: WorkOrder) -> list[str]:

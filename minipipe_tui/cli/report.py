@@ -1,36 +1,81 @@
 """What a run came to, for people: a line a step, then the verdict and what to do next."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.clock import seconds_between
+from engine.clock import seconds_between, utc_now
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import duration, print_lines, shows_unicode
 from minipipe_tui.cli.table import Cell, print_table
 from minipipe_tui.cli.theme import load_theme
+from minipipe_tui.cli.wording import in_words
 
 Document = Mapping[str, Any]
 
+MANY_STEPS = 40
+"""From more steps than these on, only those are listed that did not simply complete."""
 
-def print_report(document: Document, *, theme: str | None = None) -> None:
+_UNREMARKABLE = 9
+_RANKS = {"failed": 0, "running": 1, "validating": 1, "retrying": 1, "canceled": 2, "completed": 3, "skipped": 4}
+"""What is shown first where not even all remarkable steps have a place."""
+
+
+def print_report(
+    document: Document, *, theme: str | None = None, every_step: bool = False, is_followed_by_more: bool = False
+) -> None:
     """Everything worth knowing about a run, on stdout."""
+    tasks = document["tasks"]
+    shown = list(tasks) if every_step else remarkable(tasks)
     print_lines([heading(document), ""])
-    print_steps(document["tasks"], theme=theme)
-    if next_commands := list(what_next(document)):
+    if shown:
+        print_steps(shown, theme=theme)
+    if len(shown) < len(tasks):
+        print_lines([*([""] if shown else []), counts(tasks), f"every step: minipipe show {document['run_id']} --all"])
+    next_commands = [] if is_followed_by_more else list(what_next(document))
+    if next_commands:
         print_lines(["", *next_commands])
+
+
+def remarkable(tasks: Sequence[Document]) -> list[Document]:
+    """All steps of a plan of ordinary size; of a longer one those that did not simply complete.
+
+    Failures come first. Whatever else there is more of than fits is only counted: what a failure dragged along, or
+    what has not begun, says little in a list.
+    """
+    if len(tasks) <= MANY_STEPS:
+        return list(tasks)
+    by_rank: dict[int, list[int]] = {}
+    for place, task in enumerate(tasks):
+        by_rank.setdefault(_rank(task), []).append(place)
+    chosen = by_rank.pop(0, [])[:MANY_STEPS]
+    by_rank.pop(_UNREMARKABLE, None)
+    for _, places in sorted(by_rank.items()):
+        if len(chosen) + len(places) <= MANY_STEPS:
+            chosen += places
+    return [tasks[place] for place in sorted(chosen)]
+
+
+def _rank(task: Document) -> int:
+    if task["state"] == "completed" and len(task["attempts"]) <= 1:
+        return _UNREMARKABLE
+    return _RANKS.get(task["state"], 5)
+
+
+def counts(tasks: Sequence[Document]) -> str:
+    """How many steps are in which state, the most frequent first."""
+    found = Counter(task["state"] for task in tasks).most_common()
+    return f"{len(tasks)} steps: " + ", ".join(f"{number} {state}" for state, number in found)
 
 
 def heading(document: Document) -> str:
     """The run in one line: id, plan, state, how long, why."""
-    took = run_took(document)
-    parts = [
-        document["run_id"],
-        document["plan_name"] or document["plan_id"],
-        document["state"] + (f" after {took}" if took else ""),
-        document["reason"] or "",
-    ]
-    return inert_line("  ".join(part for part in parts if part))
+    took, why = run_took(document), in_words(document["reason"])
+    if document["state"] == "running" and document["owner"] is None:
+        why = "interrupted, nobody runs it"
+    state = document["state"] + (f" after {took}" if took else "") + (f": {why}" if why else "")
+    return inert_line("  ".join([document["run_id"], document["plan_name"] or document["plan_id"], state]))
 
 
 def run_took(document: Document) -> str:
@@ -54,23 +99,32 @@ def state_cell(state: str, *, theme: str | None = None) -> Cell:
 
 def _row(task: Document, state: Cell) -> tuple[Cell, ...]:
     attempts = task["attempts"]
-    seconds = [attempt["duration_seconds"] for attempt in attempts if attempt["duration_seconds"] is not None]
+    seconds = [spent for attempt in attempts if (spent := _spent(attempt)) is not None]
     return (
         task["step_id"],
         state,
         str(len(attempts) or ""),
         duration(sum(seconds)) if seconds else "",
-        why(task),
+        why_of(task),
     )
 
 
-def why(task: Document) -> str:
+def _spent(attempt: Document) -> float | None:
+    """How long an attempt took, or has taken so far."""
+    if attempt["state"] == "running":
+        return max(0.0, seconds_between(attempt["started_at"], utc_now()))
+    seconds: float | None = attempt["duration_seconds"]
+    return seconds
+
+
+def why_of(task: Document) -> str:
     """Why a task is where it is, in a few words."""
     if task["waiting_for"]:
         return f"waits for {task['waiting_for']}"
-    last = task["attempts"][-1] if task["attempts"] else None
-    message = last["message"] if last and task["state"] != "completed" else None
-    return str(message or task["reason"] or "")
+    if task["state"] == "completed":
+        return ""
+    last = task["attempts"][-1] if task["attempts"] else task
+    return in_words(task["reason"], last["message"])
 
 
 def what_next(document: Document) -> Iterator[str]:
@@ -80,4 +134,6 @@ def what_next(document: Document) -> Iterator[str]:
     if failed:
         yield f"minipipe logs {run_id} {failed['step_id']}"
     for action in document["available_actions"]:
-        yield f"minipipe {action} {run_id}"
+        # A retry of what succeeded would only carry everything over.
+        if document["state"] != "succeeded":
+            yield f"minipipe {action} {run_id}"

@@ -9,6 +9,7 @@ from engine.executor.settings import ORCHESTRATION_MODES, RunSettings, settings_
 from engine.orchestrator import Orchestrator
 from engine.plan.load import load_plan
 from engine.plan.plan import Plan
+from engine.store import queries
 from engine.store.documents import run_document
 from engine.workspace import find_workspace
 from minipipe_tui.cli.hosting import host_run
@@ -43,10 +44,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if text.isdecimal() and (number := int(text)) > 0:
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
             variables=variables(arguments),
             settings=_settings(arguments, plan),
         )
+        for warning in queries.warnings_of(orchestrator.database, run_id):
+            say(f"warning: {warning}")
         if arguments.detach:
             return _leave(orchestrator, run_id, as_json=arguments.json)
         return host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments))
@@ -90,7 +92,7 @@ def _leave(orchestrator: Orchestrator, run_id: str, *, as_json: bool) -> int:
 
 
 def _tell_of_interrupted(orchestrator: Orchestrator) -> None:
-    for interrupted in orchestrator.interrupted_runs():
+    for interrupted in orchestrator.end_leftovers():
         run_id, plan_id = interrupted.run_id, interrupted.plan_id
         say(f"{run_id} ({plan_id}) was interrupted; `minipipe resume {run_id}` goes on with it")
 

@@ -1,15 +1,25 @@
 """`minipipe runs`: the runs of this repository, newest first."""
 
 import argparse
+import sys
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
 
-from engine.states import RunStateMachine
+from engine.states import RunState, RunStateMachine
 from engine.store import queries
-from engine.store.documents import list_document
+from engine.store.database import Database
+from engine.store.documents import list_document, owner_of_run
 from minipipe_tui.cli.opening import opened_store
-from minipipe_tui.cli.output import print_json, print_lines, say
+from minipipe_tui.cli.output import is_terminal, print_json, print_lines, say, terminal_width
 from minipipe_tui.cli.parser import CommandParser
 from minipipe_tui.cli.report import run_took, state_cell
 from minipipe_tui.cli.table import print_table
+from minipipe_tui.cli.wording import in_words
+
+_WIDE = 110
+_SHORT_ID = 18
+"""Prefix, time, and twenty bits of chance: the beginning of an id is as good as the whole."""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -28,6 +38,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    interrupted: set[str] = set()
     with opened_store(missing_ok=True) as (_, database):
         rows, cursor = (
             ([], None)
@@ -40,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
                 after=arguments.after,
             )
         )
+        if database is not None:
+            interrupted = {row["run_id"] for row in rows if _is_interrupted(database, row)}
     document = list_document(rows, cursor)
     if arguments.json:
         print_json(document)
@@ -48,21 +61,36 @@ def run(arguments: argparse.Namespace) -> int:
     elif not rows:
         say("no runs here yet; `minipipe run PLAN` starts one")
     else:
-        _print(document["runs"], cursor)
+        _print(document["runs"], cursor, interrupted)
     return 0
 
 
-def _print(rows: list[dict[str, str]], cursor: str | None) -> None:
+def _is_interrupted(database: Database, row: Mapping[str, Any]) -> bool:
+    return row["state"] == RunState.RUNNING and owner_of_run(database, row["run_id"]) is None
+
+
+def _shown_id(run_id: str) -> str:
+    """The id; in a narrow terminal as much of it as names the run."""
+    is_narrow = is_terminal(sys.stdout) and terminal_width(sys.stdout) < _WIDE
+    return run_id[:_SHORT_ID] if is_narrow else run_id
+
+
+def _shown_time(timestamp: str) -> str:
+    """Date and time as the clock on the wall shows them."""
+    return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _print(rows: list[dict[str, str]], cursor: str | None, interrupted: Collection[str]) -> None:
     print_table(
         ("RUN", "PLAN", "STATE", "CREATED", "TIME", "WHY"),
         [
             (
-                row["run_id"],
+                _shown_id(row["run_id"]),
                 row["plan_name"] or row["plan_id"],
                 state_cell(row["state"]),
-                row["created_at"][:19].replace("T", " "),
+                _shown_time(row["created_at"]),
                 run_took(row),
-                row["reason"] or "",
+                "interrupted" if row["run_id"] in interrupted else in_words(row["reason"]),
             )
             for row in rows
         ],

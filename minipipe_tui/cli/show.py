@@ -12,9 +12,10 @@ from minipipe_tui.cli.report import print_report
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
         "Show a run: the state of every step, how often it was tried, how long it took, and what it waits for.",
-        examples=("minipipe show last", "minipipe show run_01J8 --json"),
+        examples=("minipipe show last", "minipipe show last --all", "minipipe show run_01J8 --json"),
     )
     add_run_argument(parser)
+    parser.add_argument("--all", action="store_true", help="every step, of a long plan too; JSON always has all")
     parser.add_json_option()
 
 
@@ -24,5 +25,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(document)
     else:
-        print_report(document)
+        print_report(document, every_step=arguments.all)
     return 0

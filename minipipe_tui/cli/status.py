@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.run_id is not None:
         from minipipe_tui.cli import show
 
+        arguments.all = False
         return show.run(arguments)
     document = status_document(find_workspace(Path.cwd()))
     if arguments.json:
@@ -39,3 +40,5 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"{entity:<8} {counts or 'none'}"
     for owner in document["owners"]:
         yield f"at work  {owner['run_id']} by process {owner['pid']} on {owner['host']}"
+    for run_id in document["interrupted"]:
+        yield f"stopped  {run_id} was interrupted: minipipe resume {run_id}"

@@ -1,3 +1,5 @@
+"""The bell of a running loop."""
+
 import select
 import threading
 

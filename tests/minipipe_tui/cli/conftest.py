@@ -1,10 +1,23 @@
-"""Events, as the engine would publish them."""
+"""Events as the engine would publish them, and repositories in which the real program is started."""
 
-from collections.abc import Callable, Mapping
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+
+from minipipe_tui.cli.main import main
+
+ROOT = Path(__file__).parents[3]
+DEADLINE_SECONDS = 20.0
 
 RUN_ID = "run_01JD8Q3ZK5XN6W2V7T9R4B1C0M"
 
@@ -37,3 +50,125 @@ def about_step() -> Callable[..., Any]:
         return Happening(event_type, "task", reason, to_state, metadata={"step_id": step_id, **metadata})
 
     return make
+
+
+class Ended(NamedTuple):
+    """What a command line left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """An environment without settings of the person who runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MINIPIPE_", "GIT_"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path / "no-config"), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A repository with one commit."""
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgSign=false")
+    subprocess.run([*git, "init", "-q", "--template="], cwd=folder, check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def plan(repo: Path) -> Callable[..., str]:
+    """Writes a plan of the given steps into the repository and answers its name."""
+
+    def write(*steps: Mapping[str, Any], name: str = "plan", **more: Any) -> str:
+        document = {"version": "1.0", "plan_id": name, "steps": list(steps), **more}
+        (repo / f"{name}.json").write_text(json.dumps(document))
+        return f"{name}.json"
+
+    return write
+
+
+@pytest.fixture
+def here(
+    repo: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Runs a command line in this process, in the repository."""
+    for name in [name for name in os.environ if name.startswith("MINIPIPE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", environ["XDG_CONFIG_HOME"])
+    monkeypatch.chdir(repo)
+
+    def run(*words: str) -> Ended:
+        capsys.readouterr()
+        code = main(list(words))
+        return Ended(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def started(repo: Path, environ: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts the program as its own process, and makes sure that none is left at the end."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*words: str, cwd: Path = repo, env: Mapping[str, str] | None = None, **options: Any) -> Any:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "minipipe_tui", *words],
+            cwd=cwd,
+            env={**environ, **(env or {})},
+            text=True,
+            **streams,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a process and the steps that it runs: killed at once, it would leave them behind."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=5)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+@pytest.fixture
+def there(started: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., Ended]:
+    """Runs a command line as its own process, to its end."""
+
+    def run(*words: str, **options: Any) -> Ended:
+        process = started(*words, **options)
+        out, err = process.communicate(timeout=DEADLINE_SECONDS)
+        return Ended(process.returncode, out or "", err or "")
+
+    return run
+
+
+def wait_until(holds: Callable[[], Any], what: str) -> Any:
+    """Wait for a condition, and answer what it said."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not come about")
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Any], str], Any]:
+    return wait_until

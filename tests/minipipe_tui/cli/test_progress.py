@@ -219,3 +219,32 @@ def test_nobody_reading_is_no_error(about_step: Make) -> None:
     stream = io.StringIO()
     stream.close()
     PlainProgress(stream).handle(about_step("step_started", "a", number=1))
+
+
+def test_of_a_long_plan_plain_lines_tell_what_is_not_in_order_and_how_far_it_is(
+    about_run: Make, about_step: Make
+) -> None:
+    step_ids = [f"s{number}" for number in range(1000)]
+    stream = io.StringIO()
+    lines = PlainProgress(stream, step_ids)
+    lines.handle(about_run("run_started"))
+    for step_id in step_ids:
+        lines.handle(about_step("step_started", step_id, number=1))
+        ending = "step_failed" if step_id == "s500" else "step_completed"
+        lines.handle(about_step(ending, step_id, reason="failed" if ending == "step_failed" else None))
+    lines.handle(about_run("run_failed", reason="failed: s500"))
+    told = [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()]
+    assert told[0].startswith("started run_")
+    assert told[1] == "1 of 1000 steps ended"
+    assert "failed s500 0.0 s" in told
+    assert told[-1].endswith(": s500")
+    assert len(told) < 20
+
+
+def test_a_picture_is_gone_at_its_end_if_it_is_transient(about_run: Make) -> None:
+    for is_transient in (True, False):
+        console = Screen(file=io.StringIO(), force_terminal=True, width=60, height=10)
+        with LiveProgress(["a"], console=console, is_transient=is_transient) as live:
+            live.handle(about_run("run_started"))
+        written = console.file.getvalue()  # type: ignore[attr-defined]
+        assert written.rstrip().endswith("\x1b[2K") is is_transient

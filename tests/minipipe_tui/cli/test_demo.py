@@ -1,0 +1,74 @@
+"""`minipipe demo`: from nothing to a run that shows the ideas."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minipipe_tui.cli.demo import NEXT
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def hostile_home(tmp_path: Path) -> dict[str, str]:
+    """A home whose git configuration would sign, refuse and ask."""
+    home = tmp_path / "home"
+    hooks = home / "hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
+    (hooks / "pre-commit").chmod(0o755)
+    (home / ".gitconfig").write_text(
+        f"[core]\n hooksPath = {hooks}\n[init]\n templateDir = {hooks}\n[commit]\n gpgSign = true\n"
+        "[gpg]\n program = /bin/false\n[user]\n useConfigOnly = true\n"
+    )
+    return {"HOME": str(home)}
+
+
+def test_the_demo_shows_a_retry_and_what_to_do_next(
+    there: Cli, tmp_path: Path, hostile_home: dict[str, str], here: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a demo"
+    ended = there("demo", "--no-ui", "--dir", str(folder), cwd=tmp_path, env=hostile_home)
+    assert ended.code == 0, ended.err
+    assert "retrying fetch" in ended.err
+    assert f"cd '{folder}'" in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 100
+    _the_run_is_as_promised(folder, here, monkeypatch)
+    log = subprocess.run(["git", "log", "--format=%an %s"], cwd=folder, capture_output=True, text=True, check=True)
+    assert log.stdout.splitlines() == ["minipipe demo A poem, and a plan to release it"]
+    status = subprocess.run(["git", "status", "--short"], cwd=folder, capture_output=True, text=True, check=True)
+    assert status.stdout == ""
+
+
+def _the_run_is_as_promised(folder: Path, here: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    document = here("show", "last", "--json").document
+    tries = {task["step_id"]: [each["outcome"] for each in task["attempts"]] for task in document["tasks"]}
+    assert document["state"] == "succeeded"
+    assert tries["fetch"] == ["failed", "ok"]
+    assert tries["apologize"] == []
+    assert (folder / "release" / "poem.txt").is_file()
+    assert not (folder / "cover.tmp").exists()
+    for words in (command.split()[1:] for command, _ in NEXT if " run " not in command):
+        assert here(*words).code == 0, words
+
+
+def test_a_folder_that_is_not_empty_is_refused(here: Cli, repo: Path) -> None:
+    ended = here("demo", "--dir", str(repo))
+    assert ended.code == 2
+    assert "not empty" in ended.err
+
+
+def test_a_file_is_no_folder(here: Cli, repo: Path) -> None:
+    (repo / "file").touch()
+    assert here("demo", "--dir", "file").code == 2
+
+
+def test_without_git_the_demo_is_unfit(there: Cli, tmp_path: Path) -> None:
+    ended = there("demo", "--dir", str(tmp_path / "demo"), env={"PATH": os.devnull})
+    assert ended.code == 5
+    assert "install git" in ended.err
