@@ -47,6 +47,9 @@ OWNER_GONE = "whoever ran it was gone before this was done"
 ANSWER_SECONDS = 10.0
 """How long the owner of a run may take to act on a command before the asker is told that it has not."""
 
+LOOK_SECONDS = 0.1
+"""How often the asker looks, in case nobody wakes it."""
+
 
 class Orchestrator:
     """Makes runs, executes them, steers them. One instance a process and store."""
@@ -292,7 +295,7 @@ class Orchestrator:
                     # Withdrawn, or it would surprise whoever takes the run over; an answer given meanwhile stands.
                     self.journal.answer(found, run, refusal=OWNER_GONE)
                     continue
-                signal.wait(min(left, 1.0))
+                signal.wait(min(left, LOOK_SECONDS))
         finally:
             signal.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import ownership
+from engine.errors import NotFound
 from engine.states import TaskState, TaskStateMachine
 from engine.states.actions import available_actions, exit_code_of_run
 from engine.store import queries
@@ -30,7 +31,8 @@ NO_CHANGES = {
 def run_document(database: "Database", run_id: str) -> dict[str, Any]:
     """Everything about one run."""
     run = queries.find_run(database, run_id)
-    assert run is not None
+    if run is None:
+        raise NotFound("run", run_id)
     attempts: dict[str, list[AttemptRecord]] = {}
     for attempt in queries.attempts_of(database, run_id):
         attempts.setdefault(attempt.task_id, []).append(attempt)
