@@ -5,6 +5,7 @@ Where another process runs the run, it is told and its answer awaited; where nob
 
 import argparse
 import getpass
+import os
 from pathlib import Path
 
 from engine.api import open_engine
@@ -68,7 +69,7 @@ def _check_makes_sense(orchestrator: Orchestrator, run_id: str, verb: Verb) -> N
 
 def tell_owner(orchestrator: Orchestrator, run_id: str, verb: Verb, *, as_json: bool) -> int:
     """Ask the process that owns the run, and say what it answered."""
-    answer = orchestrator.ask(run_id, verb, operator=getpass.getuser())
+    answer = orchestrator.ask(run_id, verb, operator=_operator())
     if answer.state == "refused":
         raise ActionRefused(verb, run_id, answer.message or "its owner refused")
     if answer.state == "pending":
@@ -77,7 +78,7 @@ def tell_owner(orchestrator: Orchestrator, run_id: str, verb: Verb, *, as_json: 
 
 
 def _pause(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
-    orchestrator.pause_run(run_id, operator=getpass.getuser())
+    orchestrator.pause_run(run_id, operator=_operator())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 
 
@@ -87,13 +88,21 @@ def _cancel(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespa
         # Its `finally` steps have to run, and there is nobody else to run them.
         host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), cancel=True)
         return 0
-    orchestrator.cancel_run(run_id, operator=getpass.getuser())
+    orchestrator.cancel_run(run_id, operator=_operator())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 
 
 def _retry(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
     new_id = orchestrator.retry_run(run_id, variables=variables(arguments))
     return host_run(orchestrator, new_id, as_json=arguments.json, variables=variables(arguments))
+
+
+def _operator() -> str:
+    """Who asks. A container may run as a user that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 _UNOWNED = {"pause": _pause, "cancel": _cancel, "retry": _retry}

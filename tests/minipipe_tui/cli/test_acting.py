@@ -1,5 +1,7 @@
 """`minipipe pause`, `cancel` and `retry`, on runs that this process, another one, or nobody runs."""
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,16 @@ def test_a_run_that_nobody_runs_is_canceled_here(here: Cli, plan: Cli) -> None:
     ended = here("cancel", run_id, "--json")
     assert (ended.code, ended.document["state"]) == (0, "canceled")
     assert ended.document["tasks"][0]["state"] == "canceled"
+
+
+def test_a_user_without_a_name_may_act_too(here: Cli, plan: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    run_id = here("run", plan(OK), "--detach").out.strip()
+    assert here("cancel", run_id).code == 0
+    events = here("events", run_id, "--type", "run_canceled").out
+    assert json.loads(events)["operator"] == "uid 4000000"
 
 
 def test_canceling_an_interrupted_run_still_runs_its_final_steps(working: Any, there: Cli, repo: Path) -> None:
