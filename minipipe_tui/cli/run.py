@@ -1,10 +1,11 @@
 """`minipipe run PLAN`: run a plan here and now; without a plan, go on with what was interrupted."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.api import open_engine, read_config
-from engine.errors import UsageError
+from engine.errors import Refused, UsageError, UserError
 from engine.executor.settings import ORCHESTRATION_MODES, RunSettings, settings_for
 from engine.orchestrator import Orchestrator
 from engine.plan.load import load_plan
@@ -12,6 +13,7 @@ from engine.plan.plan import Plan
 from engine.store import queries
 from engine.store.documents import run_document
 from engine.workspace import find_workspace
+from minipipe_tui.cli import complaint
 from minipipe_tui.cli.hosting import host_run
 from minipipe_tui.cli.opening import add_variable_option, variables
 from minipipe_tui.cli.output import print_json, print_lines, say
@@ -105,6 +107,12 @@ def _go_on(arguments: argparse.Namespace) -> int:
         interrupted = orchestrator.interrupted_runs()
         if not interrupted:
             raise UsageError("run: which plan? nothing was interrupted here", hint="minipipe run PLAN")
-        return max(
-            host_run(orchestrator, each.run_id, as_json=False, variables=variables(arguments)) for each in interrupted
-        )
+        return max(_go_on_with(orchestrator, each.run_id, variables(arguments)) for each in interrupted)
+
+
+def _go_on_with(orchestrator: Orchestrator, run_id: str, given: Mapping[str, str]) -> int:
+    """One run that cannot go on, for want of a secret say, does not hold up the others."""
+    try:
+        return host_run(orchestrator, run_id, as_json=False, variables=given)
+    except (UserError, Refused) as error:
+        return complaint.show(error, as_json=False)

@@ -59,3 +59,21 @@ def test_a_run_that_somebody_runs_is_refused_by_name(
 def test_an_unknown_run_is_wrong_usage(here: Cli, plan: Cli) -> None:
     here("run", plan(OK))
     assert here("resume", "run_ZZ").code == 2
+
+
+def test_an_interrupted_run_that_cannot_go_on_does_not_hold_up_the_others(
+    started: Cli, there: Cli, plan: Cli, repo: Path, eventually: Cli
+) -> None:
+    secret = {"TOKEN": {"required": True, "secret": True}}
+    for name, more in (("one", {"variables": secret}), ("two", {})):
+        waits = {"id": name, "shell": f"touch begun-{name}; test -e go || sleep 600"}
+        killed = started("run", plan(waits, name=name, **more), *(["--var", "TOKEN=s3cret"] if more else []))
+        eventually((repo / f"begun-{name}").exists, "the step")
+        killed.kill()
+        killed.wait()
+    (repo / "go").touch()
+    ended = there("run")
+    assert ended.code == 2
+    assert "TOKEN" in ended.err
+    runs = there("runs", "--json").document["runs"]
+    assert {run["plan_id"]: run["state"] for run in runs} == {"one": "running", "two": "succeeded"}
