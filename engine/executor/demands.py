@@ -24,6 +24,16 @@ def unmet_wishes(plan: Plan, settings: RunSettings, config: Config) -> Iterator[
     is_asked = plan.globals.is_isolation_given or "worktrees.enabled" in config.given
     if is_asked and settings.isolation != "none":
         yield f"isolation {settings.isolation!r} is not there yet: the steps work in the repository's own folder"
+    if settings.mode != "production":
+        yield f"mode {settings.mode!r} is not there yet: what the steps change is changed for good"
+    if any(step.gates for step in plan.steps):
+        yield "gates are not there yet: nothing checks what the steps change"
+    if plan.globals.manual_review_required or any(_asks_for_review(step) for step in plan.steps):
+        yield "review is not there yet: nobody is asked about what the steps change"
+
+
+def _asks_for_review(step: Step) -> bool:
+    return bool(step.manual_review_required) or step.review == "always"
 
 
 def _missing_labels(steps: Iterable[Step], settings: RunSettings) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from engine.errors import UserError
 from engine.executor.creation import kept_variables
 from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings
@@ -31,7 +32,12 @@ def read_script(
     run: RunRecord, plan: Plan, workspace: Workspace, given: Mapping[str, str], environ: Mapping[str, str]
 ) -> RunScript:
     """What a run does, from the plan that it was started with; secrets come from outside again."""
-    values = bind_variables(plan, {**kept_variables(run, plan), **given}, environ)
+    kept = kept_variables(run, plan)
+    for name, value in given.items():
+        if kept.get(name, value) != value:
+            hint = "only secrets are given again; minipipe run starts a run with other values"
+            raise UserError(f"{name} is {kept[name]!r} in this run", hint=hint)
+    values = bind_variables(plan, {**kept, **given}, environ)
     steps = {step.id: step for step in expand(plan, values)}
     return RunScript(plan, steps, values, RunSettings.from_dict(run.settings), workspace)
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.backends.contract import ScriptedEnd
 from engine.clock import monotonic, utc_now
-from engine.errors import ActionRefused, EnvironmentUnfit, InvalidTransition, NotFound, PlanError, RunOwned
+from engine.errors import ActionRefused, EnvironmentUnfit, InvalidTransition, NotFound, PlanError, RunOwned, UserError
 from engine.events.follow import POLL_INTERVAL_SECONDS
 from engine.executor.control import Control
 from engine.ids import new_id
@@ -409,6 +409,31 @@ def test_a_store_that_is_opened_by_its_path_alone_belongs_to_the_repository_arou
         assert orchestrator.execute_run(run_id).state == "succeeded"
     assert (tmp_path / ".minipipe").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / ".minipipe" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_run_goes_on_with_the_values_that_it_was_made_with(stage: Stage) -> None:
+    run_id = stage.create({"id": "a", "foreach": "${N}"}, declared={"N": {"default": "x,y"}})
+    with pytest.raises(UserError, match="N is 'x,y' in this run"):
+        stage.orchestrator.execute_run(run_id, variables={"N": "x,y,z"})
+    assert stage.document(run_id)["state"] == "pending"
+    assert stage.orchestrator.execute_run(run_id, variables={"N": "x,y"}).state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("step", "more", "missing"),
+    [
+        ({"gates": ["g"]}, {"gates": [{"id": "g", "type": "UNIT", "command": ["true"]}]}, "gates are"),
+        ({"review": "always"}, {}, "review is"),
+        ({}, {"globals": {"manual_review_required": True}}, "review is"),
+        ({}, {"globals": {"mode": "shadow"}}, "mode 'shadow' is"),
+        ({}, {"globals": {"mode": "production"}}, ""),
+    ],
+)
+def test_a_safeguard_that_is_asked_for_and_not_there_is_told(
+    stage: Stage, step: dict[str, Any], more: dict[str, Any], missing: str
+) -> None:
+    told = queries.warnings_of(stage.orchestrator.database, stage.create({"id": "a", **step}, **more))
+    assert [text.partition(" not there yet")[0] for text in told] == ([missing] if missing else [])
 
 
 # -- trying a run again
