@@ -47,7 +47,11 @@ def _how_it_exited(exit_code: int | None) -> str:
 
 def _examine_results(expected: Iterable[Path], values_path: Path) -> Finding:
     for path in expected:
-        if not os.path.exists(path):  # noqa: PTH110 -- unlike Path.exists it never raises, whatever the name
+        try:
+            is_there = path.exists()
+        except OSError as error:
+            return Finding(Outcome.CHECK_FAILED, f"cannot look for {path.name[:80]}: {error.strerror}")
+        if not is_there:
             return Finding(Outcome.CHECK_FAILED, f"it left no {path.name} ({path})")
     try:
         values = read_values(values_path)
