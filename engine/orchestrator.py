@@ -70,6 +70,7 @@ class Orchestrator:
         self._environ = os.environ if environ is None else environ
         self.config = config or Config()
         self._poker = Poker(self.workspace.wake_folder)
+        self._poker.sweep()
         self._plan_at_hand: Plan | None = None
 
     # -- making ----------------------------------------------------------------------------------------
@@ -183,10 +184,7 @@ class Orchestrator:
 
     def _own(self, run_id: str) -> ownership.RunLock:
         """Become the owner of a run, or RunOwned."""
-        lock = ownership.claim(run_id, self.workspace.run_folder(run_id))
-        # Whoever listened for its commands is dead: the poke sweeps away the socket that it could not remove.
-        self._poker.poke(commands_role(run_id))
-        return lock
+        return ownership.claim(run_id, self.workspace.run_folder(run_id))
 
     def _take_over(self, book: Runbook, attempts: Attempts, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")

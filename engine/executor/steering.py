@@ -57,6 +57,7 @@ class Steering:
             self._book.move_run(RunState.RUNNING, trigger="resume", operator=operator, pause_reason=None)
         elif self._book.run.reason == PAUSING:
             self._book.amend_run(reason=None)
+            self._book.journal.note("run_resumed", self._book.run, operator=operator)
         else:
             return "it is not paused"
         self._loop.scheduler.hold(held=False)

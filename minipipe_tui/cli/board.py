@@ -5,7 +5,7 @@ what they do, so that neither an event nor a glance at the top of each group cos
 """
 
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from minipipe_tui.cli.wording import in_words
@@ -17,13 +17,23 @@ _AT_WORK = ("running", "validating", "retrying")
 _ENDED = ("completed", "failed", "canceled", "skipped")
 _RUN_ENDED = ("succeeded", "failed", "canceled")
 
-_STATES = {
+_RUN_STATES = {
     "run_created": "pending",
     "run_started": "running",
     "run_resumed": "running",
+    "run_recovered": "running",
+    "run_pausing": "running",
     "run_canceling": "running",
-    "step_started": "running",
+    "run_paused": "paused",
+    "run_quarantined": "quarantined",
+    "run_succeeded": "succeeded",
+    "run_failed": "failed",
+    "run_canceled": "canceled",
 }
+"""What a run's events say about its state; those that are not here (a warning, an answered command) say nothing."""
+
+_AIMS = {"run_pausing": "pausing", "run_canceling": "canceling"}
+_STEP_STATES = {"step_started": "running"}
 
 
 class Row:
@@ -54,11 +64,14 @@ class Board:
         self.working: dict[str, Row] = {}
         self.failed: dict[str, Row] = {}
         self.ended_otherwise: dict[str, Row] = {}
+        self.queued: dict[str, Row] = {}
         self.waiting = dict(self.rows)
         self.counts = {"waiting": len(self.rows)}
         """How many steps are in each state; all that have not begun count as waiting."""
         self.run_id = ""
         self.run_state = "pending"
+        self.aim = ""
+        """What a running run is about to become: `pausing`, `canceling`, or nothing."""
         self.reason = ""
         self.started: float | None = None
         self.ended: float | None = None
@@ -72,6 +85,11 @@ class Board:
         return len(self.failed) + len(self.ended_otherwise)
 
     @property
+    def waiting_count(self) -> int:
+        """How many steps have not begun, whether their turn has come or not."""
+        return len(self.queued) + len(self.waiting)
+
+    @property
     def is_ticking(self) -> bool:
         """Whether a clock on the screen moves although nothing happens."""
         return self.started is not None and self.ended is None
@@ -79,13 +97,14 @@ class Board:
     def apply(self, event: "Event", now: float) -> Row | None:
         """Take an event in; the step that it is about, if it is about one."""
         self.run_id = event.run_id or self.run_id
-        state = event.to_state or _STATES.get(event.event_type) or event.event_type.partition("_")[2]
         if event.entity_type == "run":
-            self._apply_to_run(state, in_words(event.reason), now)
+            if event.event_type in _RUN_STATES:
+                self._apply_to_run(event, now)
             return None
         step_id = event.metadata.get("step_id")
         if event.entity_type != "task" or step_id is None:
             return None
+        state = event.to_state or _STEP_STATES.get(event.event_type) or event.event_type.partition("_")[2]
         row = self.rows.get(step_id) or self._new_row(step_id)
         self._count(row, -1)
         del self._group(row)[step_id]
@@ -109,12 +128,12 @@ class Board:
             return list(self.rows.values())
         chosen = list(islice(self.working.values(), room))
         left = room - len(chosen)
-        for_ended = max(left - len(self.waiting), (left + 1) // 2)
+        for_ended = max(left - self.waiting_count, (left + 1) // 2)
         for group in (self.failed, self.ended_otherwise):
             newest = list(islice(reversed(group.values()), for_ended))
             chosen += newest
             for_ended -= len(newest)
-        return chosen + list(islice(self.waiting.values(), room - len(chosen)))
+        return chosen + list(islice(chain(self.queued.values(), self.waiting.values()), room - len(chosen)))
 
     def _new_row(self, step_id: str) -> Row:
         """A step that nobody announced."""
@@ -127,15 +146,19 @@ class Board:
             return self.working
         if row.state == "failed":
             return self.failed
-        return self.ended_otherwise if row.state in _ENDED else self.waiting
+        if row.state in _ENDED:
+            return self.ended_otherwise
+        return self.queued if row.state == "queued" else self.waiting
 
     def _count(self, row: Row, change: int) -> None:
-        key = "waiting" if self._group(row) is self.waiting else row.state
+        group = self._group(row)
+        key = "waiting" if group is self.waiting or group is self.queued else row.state
         self.counts[key] = self.counts.get(key, 0) + change
 
-    def _apply_to_run(self, state: str, reason: str, now: float) -> None:
-        self.run_state = state
-        self.reason = reason
+    def _apply_to_run(self, event: "Event", now: float) -> None:
+        state = self.run_state = _RUN_STATES[event.event_type]
+        self.aim = _AIMS.get(event.event_type, "")
+        self.reason = in_words(event.reason)
         if state == "running" and self.ended is not None:
             self.started, self.ended = now, None
         if state == "running" and self.started is None:

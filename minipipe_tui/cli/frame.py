@@ -69,7 +69,7 @@ class Frame:
     def _header(self, now: float) -> Text:
         board, look = self._board, self._look
         line = Text.assemble(
-            (f"{look.symbol(board.run_state)} {board.run_state}", look.style(board.run_state)),
+            (f"{look.symbol(board.run_state)} {board.aim or board.run_state}", look.style(board.run_state)),
             (f" {duration(board.seconds(now), exact=board.is_over)}", look.hint),
             (f"  {board.counts.get('completed', 0)} of {len(board.rows)} done", look.theme.style("heading")),
         )
@@ -100,7 +100,7 @@ class Frame:
     def _more(self, shown: list[Row]) -> list[Text]:
         """A line about what did not fit."""
         board = self._board
-        hidden = {"at work": len(board.working), "waiting": len(board.waiting)}
+        hidden = {"at work": len(board.working), "waiting": board.waiting_count}
         hidden["ended"] = len(board.rows) - sum(hidden.values())
         for row in shown:
             hidden[self._kind(row)] -= 1
@@ -108,11 +108,13 @@ class Frame:
         return [Text(f"  {'…' if self._look.unicode else '...'} and {words}", self._look.hint)] if words else []
 
     def _kind(self, row: Row) -> str:
-        if row.step_id in self._board.working:
+        board = self._board
+        if row.step_id in board.working:
             return "at work"
-        return "waiting" if row.step_id in self._board.waiting else "ended"
+        return "waiting" if row.step_id in board.queued or row.step_id in board.waiting else "ended"
 
     def _footer(self) -> Text:
         dot = "·" if self._look.unicode else "|"
         run = f" {dot} {inert_line(self._board.run_id)}" if self._board.run_id else ""
-        return Text(f"Ctrl-C cancels{run}", self._look.hint)
+        effect = "again stops the final steps too" if self._board.aim == "canceling" else "cancels"
+        return Text(f"Ctrl-C {effect}{run}", self._look.hint)

@@ -34,8 +34,8 @@ _TICK = 1.0
 _ENDINGS = ("completed", "failed", "succeeded", "canceled")
 _WORTH_TELLING = frozenset(
     [
-        *("run_created", "run_started", "run_resumed", "run_paused", "run_quarantined", "run_canceling"),
-        *("run_succeeded", "run_failed", "run_canceled"),
+        *("run_created", "run_started", "run_recovered", "run_resumed", "run_pausing", "run_paused"),
+        *("run_quarantined", "run_canceling", "run_succeeded", "run_failed", "run_canceled"),
         *("step_started", "step_completed", "step_failed", "step_retrying", "step_canceled", "step_skipped"),
         "warning",
     ]

@@ -318,6 +318,8 @@ def test_a_pause_that_has_not_come_about_can_be_taken_back(stage: Stage, control
     run_id = stage.create({"id": "a"}, {"id": "b", "depends_on": ["a"]})
     backend = Prompter({}, 4, pause_and_resume)
     assert stage.orchestrator.execute_run(run_id, backend=backend, control=control).state == "succeeded"
+    told = [name for name in stage.event_types(run_id) if name in ("run_pausing", "run_resumed")]
+    assert told == ["run_pausing", "run_resumed"]
 
 
 def test_a_pause_waits_for_no_retry(stage: Stage, control: Control) -> None:

@@ -78,6 +78,36 @@ def test_the_clock_ticks_while_the_run_does_something(about_run: Make) -> None:
     assert board.is_over
 
 
+def test_a_run_that_is_about_to_pause_or_end_still_runs_and_says_what_it_is_about_to_do(about_run: Make) -> None:
+    board = Board(["a"])
+    seen = []
+    for event_type in ("run_started", "run_pausing", "run_resumed", "run_canceling", "run_canceled"):
+        board.apply(about_run(event_type), 1.0)
+        seen.append((board.run_state, board.aim, board.is_ticking))
+    assert seen == [
+        ("running", "", True),
+        ("running", "pausing", True),
+        ("running", "", True),
+        ("running", "canceling", True),
+        ("canceled", "", False),
+    ]
+
+
+@pytest.mark.parametrize("event_type", ["command_done", "command_refused", "warning", "run_recovered"])
+def test_what_says_nothing_about_the_state_of_a_run_leaves_it_as_it_is(event_type: str, about_run: Make) -> None:
+    board = Board(["a"])
+    board.apply(about_run("run_started"), 1.0)
+    board.apply(about_run(event_type, reason="whatever"), 2.0)
+    assert (board.run_state, board.is_ticking) == ("running", True)
+
+
+def test_what_is_next_is_shown_before_what_waits_for_others(about_step: Make) -> None:
+    board = Board(["tidy", "a", "b"])
+    board.apply(about_step("step_queued", "b"), 1.0)
+    assert shown(board, 2) == ["b", "tidy"]
+    assert board.counts == {"waiting": 3}
+
+
 def test_a_step_that_nobody_announced_gets_a_row(about_step: Make) -> None:
     board = Board(["a"])
     board.apply(about_step("step_started", "b"), 1.0)
@@ -113,7 +143,7 @@ def test_every_step_is_counted_once_and_rows_never_exceed_the_room(
     board = Board("abcdef")
     for time, (what, step_id) in enumerate(story):
         board.apply(about_step(f"step_{what}", step_id), float(time))
-    groups = [board.working, board.failed, board.ended_otherwise, board.waiting]
+    groups = [board.working, board.failed, board.ended_otherwise, board.queued, board.waiting]
     assert sorted(step_id for group in groups for step_id in group) == sorted(board.rows)
     assert sum(board.counts.values()) == len(board.rows)
     rows = board.visible(room)

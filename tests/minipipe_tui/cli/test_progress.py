@@ -64,6 +64,13 @@ def test_reasons_are_told_for_steps_and_the_run(busy: Board, about_run: Make, ab
     assert not lines[-1].startswith("Ctrl-C")
 
 
+def test_a_run_that_is_being_canceled_says_so_and_what_another_ctrl_c_does(busy: Board, about_run: Make) -> None:
+    busy.apply(about_run("run_canceling"), 4.0)
+    lines = picture(busy)
+    assert lines[0].startswith("▶ canceling 5 s")
+    assert lines[-1].startswith("Ctrl-C again stops the final steps too")
+
+
 def test_without_unicode_symbols_are_ascii(busy: Board) -> None:
     assert all(line.isascii() for line in picture(busy, unicode=False, width=20))
 
