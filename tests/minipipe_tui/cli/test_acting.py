@@ -61,6 +61,21 @@ def test_canceling_an_interrupted_run_still_runs_its_final_steps(working: Any, t
     assert (repo / "tidied").exists()
 
 
+def test_pausing_an_interrupted_run_ends_what_was_left_running(working: Any, there: Cli, repo: Path) -> None:
+    working.kill()
+    working.wait()
+    assert "is paused" in there("pause", "last").out
+    assert not [entry.name for entry in Path("/proc").glob("[0-9]*") if _runs_in(entry, repo)]
+    assert there("cancel", "last", "--json").document["state"] == "canceled"
+
+
+def _runs_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").resolve(strict=True) == folder
+    except OSError:
+        return False  # it has ended, or is not ours to look at
+
+
 def test_retry_carries_over_what_succeeded(here: Cli, plan: Cli, repo: Path) -> None:
     first = {"id": "first", "shell": "echo x >> firsts"}
     name = plan(first, {"id": "second", "depends_on": ["first"], "shell": "test -e mended"})

@@ -235,6 +235,22 @@ def test_a_second_interrupt_ends_the_final_steps_too(started: Cli, plan: Cli, re
     assert states == {"forever": "canceled", "tidy": "canceled"}
 
 
+def test_a_terminal_that_closes_leaves_the_final_steps_their_time(
+    started: Cli, here: Cli, plan: Cli, repo: Path, eventually: Cli
+) -> None:
+    process = started("run", _forever(plan, last="touch tidying; while ! test -e go; do sleep 0.02; done"), "--json")
+    eventually((repo / "begun").exists, "the step")
+    process.send_signal(signal.SIGHUP)
+    eventually((repo / "tidying").exists, "the final step")
+    process.send_signal(signal.SIGHUP)
+    # Once this is answered, what the signal asked for has been done, if it asked for anything.
+    assert "it is being canceled" in here("pause", "last").err
+    (repo / "go").touch()
+    out, _ = process.communicate(timeout=20)
+    states = {task["step_id"]: task["state"] for task in json.loads(out)["tasks"]}
+    assert states == {"forever": "canceled", "tidy": "completed"}
+
+
 def test_a_hangup_that_is_ignored_stays_ignored(
     plan: Cli, repo: Path, environ: dict[str, str], eventually: Cli
 ) -> None:
