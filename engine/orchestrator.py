@@ -39,7 +39,7 @@ from engine.store import queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
 from engine.store.records import CommandRecord, RunRecord, TaskRecord
-from engine.workspace import STATE_FOLDER, Workspace
+from engine.workspace import STATE_FOLDER, Workspace, find_workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -261,8 +261,12 @@ class Orchestrator:
 
     def complete_run(self, run_id: str, *, state: str = RunState.SUCCEEDED, reason: str | None = None) -> bool:
         """End a run by hand. A success is refused while a critical task has none. False for an unknown id."""
-        if queries.find_run(self.database, run_id) is None:
+        run = queries.find_run(self.database, run_id)
+        if run is None:
             return False
+        RunStateMachine.validate_transition(run.state, state, entity_id=run_id)
+        if not RunStateMachine.is_terminal(state):
+            raise ActionRefused("complete", run_id, f"{state} is not an end")
         if state == RunState.SUCCEEDED:
             open_steps = [
                 task.step_id
@@ -376,7 +380,12 @@ def _read_plan(source: PlanSource, path: Path | None) -> tuple[Plan, Path | None
 def _workspace_around(database_path: Path) -> Workspace:
     """The workspace of a store that was opened by its path alone."""
     folder = database_path.parent
-    return Workspace(root=folder.parent if folder.name == STATE_FOLDER else folder, state_folder=folder)
+    if folder.name != STATE_FOLDER:
+        return Workspace(root=folder, state_folder=folder)
+    found = find_workspace(folder.parent)
+    workspace = found if found.state_folder == folder.resolve() else Workspace(folder.parent, folder)
+    workspace.prepare()
+    return workspace
 
 
 def _kept_reason(book: Runbook) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import ownership
 from engine.errors import NotFound
-from engine.states import TaskState, TaskStateMachine
+from engine.states import RunState, TaskState, TaskStateMachine
 from engine.states.actions import available_actions, exit_code_of_run
 from engine.store import queries
 from engine.store.records import AttemptRecord, RunRecord, TaskRecord
@@ -26,6 +26,9 @@ NO_CHANGES = {
     "lines_deleted": 0,
     "binary_files": 0,
 }
+
+
+_HELD = (RunState.PAUSED, RunState.QUARANTINED)
 
 
 def run_document(database: "Database", run_id: str) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def run_document(database: "Database", run_id: str) -> dict[str, Any]:
         "settings": run.settings,
         "tasks": [
             {
-                **_task_document(task, attempts.get(task.task_id, ()), states),
+                **_task_document(task, attempts.get(task.task_id, ()), states, is_held=run.state in _HELD),
                 "message": refusals.get(task.task_id),
             }
             for task in tasks
@@ -90,7 +93,7 @@ def _run_facts(run: RunRecord) -> dict[str, Any]:
 
 
 def _task_document(
-    task: TaskRecord, attempts: Iterable[AttemptRecord], by_step: Mapping[str, TaskRecord]
+    task: TaskRecord, attempts: Iterable[AttemptRecord], by_step: Mapping[str, TaskRecord], *, is_held: bool
 ) -> dict[str, Any]:
     return {
         "task_id": task.task_id,
@@ -98,7 +101,7 @@ def _task_document(
         "kind": task.kind,
         "state": task.state,
         "reason": task.reason,
-        "waiting_for": _waiting_for(task, by_step),
+        "waiting_for": _waiting_for(task, by_step, is_held=is_held),
         "retry_at": task.retry_at,
         "depends_on": list(task.depends_on),
         "workstream": task.workstream,
@@ -133,8 +136,10 @@ def _attempt_document(attempt: AttemptRecord) -> dict[str, Any]:
     }
 
 
-def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord]) -> str | None:
+def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord], *, is_held: bool) -> str | None:
     """Why a task is not running, as far as the records tell."""
+    if is_held and task.state in (TaskState.RETRYING, TaskState.QUEUED):
+        return "the run to be resumed"
     if task.state == TaskState.RETRYING:
         return f"its next attempt at {task.retry_at}"
     if task.state == TaskState.QUEUED:

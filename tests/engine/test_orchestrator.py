@@ -1,5 +1,6 @@
 import math
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -257,6 +258,7 @@ def test_a_pause_from_elsewhere_is_done_and_answered(stage: Stage, elsewhere: Or
         (tmp_path / "go").touch()
         wait_until(lambda: stage.document(run_id)["state"] == "paused")
     assert stage.states(run_id) == {"a": "completed", "b": "queued"}
+    assert stage.document(run_id)["tasks"][1]["waiting_for"] == "the run to be resumed"
     ((state, operator),) = elsewhere.database.rows("SELECT state, operator FROM commands")
     assert (state, operator) == ("done", "me")
 
@@ -371,6 +373,42 @@ def test_a_run_can_be_completed_by_hand_only_if_nothing_critical_is_open(stage: 
     document = stage.document(run_id)
     assert (document["state"], document["reason"]) == ("failed", "given up")
     assert outline(document) == {"a": "canceled(canceled)", "b": "canceled(canceled)"}
+
+
+@pytest.mark.parametrize("state", ["succeeded", "bogus"])
+def test_completing_by_a_move_that_the_table_does_not_list_is_an_invalid_transition(stage: Stage, state: str) -> None:
+    run_id = stage.create({"id": "a"})
+    with pytest.raises(InvalidTransition):
+        stage.orchestrator.complete_run(run_id, state=state)
+
+
+def test_a_run_is_completed_only_by_an_end(stage: Stage) -> None:
+    run_id = stage.create({"id": "a"})
+    with pytest.raises(ActionRefused, match="running is not an end"):
+        stage.orchestrator.complete_run(run_id, state="running")
+    assert stage.states(run_id) == {"a": "pending"}
+
+
+def test_small_differences_between_runs_do_not_change_the_order(stage: Stage) -> None:
+    steps = ({"id": "a"}, {"id": "b"}, {"id": "c"})
+    first = {"a": [ScriptedEnd(seconds=0.001)], "b": [ScriptedEnd(seconds=0.003)], "c": [ScriptedEnd(seconds=0.002)]}
+    stage.play(*steps, script=first)
+    run_id = stage.create(*steps)
+    stage.drive(run_id, slots=1)
+    assert stage.started(run_id) == ["a", "b", "c"]
+
+
+def test_a_store_that_is_opened_by_its_path_alone_belongs_to_the_repository_around_it(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    git = ["git", "-C", tmp_path, "-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgSign=false"]
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    with Orchestrator(tmp_path / ".minipipe" / "state.db") as orchestrator:
+        run_id = orchestrator.create_run(
+            {"version": "1.0", "plan_id": "p", "steps": [{"id": "a", "command": ["true"]}]}
+        )
+        assert orchestrator.execute_run(run_id).state == "succeeded"
+    assert (tmp_path / ".minipipe").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / ".minipipe" / ".gitignore").read_text() == "*\n"
 
 
 # -- trying a run again
