@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import ownership
-from engine.states import TaskState, TaskStateMachine
+from engine.states import RunState, TaskState, TaskStateMachine
 from engine.states.actions import available_actions, exit_code_of_run
 from engine.store import queries
 from engine.store.records import AttemptRecord, RunRecord, TaskRecord
 
 if TYPE_CHECKING:
     from engine.store.database import Database
+
+_HELD = (RunState.PAUSED, RunState.QUARANTINED)
 
 NO_CHANGES = {
     "files_added": 0,
@@ -47,7 +49,7 @@ def run_document(database: "Database", run_id: str) -> dict[str, Any]:
         "settings": run.settings,
         "tasks": [
             {
-                **_task_document(task, attempts.get(task.task_id, ()), states),
+                **_task_document(task, attempts.get(task.task_id, ()), states, is_held=run.state in _HELD),
                 "message": refusals.get(task.task_id),
             }
             for task in tasks
@@ -88,7 +90,7 @@ def _run_facts(run: RunRecord) -> dict[str, Any]:
 
 
 def _task_document(
-    task: TaskRecord, attempts: Iterable[AttemptRecord], by_step: Mapping[str, TaskRecord]
+    task: TaskRecord, attempts: Iterable[AttemptRecord], by_step: Mapping[str, TaskRecord], *, is_held: bool
 ) -> dict[str, Any]:
     return {
         "task_id": task.task_id,
@@ -96,7 +98,7 @@ def _task_document(
         "kind": task.kind,
         "state": task.state,
         "reason": task.reason,
-        "waiting_for": _waiting_for(task, by_step),
+        "waiting_for": _waiting_for(task, by_step, is_held=is_held),
         "retry_at": task.retry_at,
         "depends_on": list(task.depends_on),
         "workstream": task.workstream,
@@ -131,12 +133,12 @@ def _attempt_document(attempt: AttemptRecord) -> dict[str, Any]:
     }
 
 
-def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord]) -> str | None:
+def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord], *, is_held: bool) -> str | None:
     """Why a task is not running, as far as the records tell."""
     if task.state == TaskState.RETRYING:
         return f"its next attempt at {task.retry_at}"
     if task.state == TaskState.QUEUED:
-        return "a free slot, lock or resource"
+        return "the run to be resumed" if is_held else "a free slot, lock or resource"
     if task.state != TaskState.PENDING:
         return None
     missing = [step_id for step_id in task.depends_on if not TaskStateMachine.is_terminal(by_step[step_id].state)]
