@@ -23,6 +23,7 @@ def working(started: Cli, plan: Cli, repo: Path, eventually: Cli) -> Any:
 
 def test_a_running_run_is_paused_and_resumed_from_another_process(working: Any, here: Cli, repo: Path) -> None:
     assert "pausing" in here("pause", "last").out
+    assert "minipipe pause" not in here("show", "last").out
     (repo / "go").touch()
     working.communicate(timeout=20)
     assert working.returncode == 3

@@ -28,11 +28,14 @@ def test_a_run_that_succeeds_reports_each_step_and_exits_zero(here: Cli, plan: C
 
 
 def test_a_run_that_fails_exits_one_and_says_where_to_look(here: Cli, plan: Cli) -> None:
-    ended = here("run", plan(BAD, {"id": "after", "depends_on": ["bad"], "command": ["true"]}))
+    silent, minor = {"id": "silent", "shell": "exit 1"}, {"id": "minor", "critical": False, "shell": "ls nowhere"}
+    after = {"id": "after", "depends_on": ["bad"], "command": ["true"]}
+    ended = here("run", plan(silent, minor, {**BAD, "shell": "echo oh; exit 3"}, after))
     assert ended.code == 1
     run_id = ended.out.split()[0]
     assert f"minipipe logs {run_id} bad" in ended.out
     assert f"minipipe retry {run_id}" in ended.out
+    assert ended.out.count("minipipe logs") == 1
     assert "exit code 3" in ended.out
     assert "a step that it depends on failed" in ended.out
 
