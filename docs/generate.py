@@ -51,7 +51,8 @@ that did not simply complete, at most 40 of them, with the counts of all. `minip
 and JSON always has all of them.
 
 The first Ctrl-C (or SIGTERM, or SIGHUP) cancels a run: its steps are stopped, its `finally` steps still run. The
-second stops those too, at once.
+second stops those too, at once. A terminal that is closed (SIGHUP) is never the second; `nohup minipipe run PLAN &`
+outlives it.
 """
 
 _DOCUMENTS = """\

@@ -325,6 +325,8 @@ class Orchestrator:
         if queries.find_run(self.database, run_id) is None:
             return False
         with self._own(run_id):
+            # What a dead owner left running would go on with nobody to see how it ends.
+            recovery.end_leftovers(queries.attempts_of(self.database, run_id, state="running"))
             self.journal.move(
                 self._find(run_id),
                 state,

@@ -17,6 +17,8 @@ from engine.store.records import AttemptRecord, RunRecord, TaskRecord
 if TYPE_CHECKING:
     from engine.store.database import Database
 
+_HELD = (RunState.PAUSED, RunState.QUARANTINED)
+
 NO_CHANGES = {
     "files_added": 0,
     "files_modified": 0,
@@ -143,7 +145,7 @@ def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord], *, is_held
     if task.state == TaskState.RETRYING:
         return f"its next attempt at {task.retry_at}"
     if task.state == TaskState.QUEUED:
-        return "a free slot, lock or resource"
+        return "the run to be resumed" if is_held else "a free slot, lock or resource"
     if task.state != TaskState.PENDING:
         return None
     missing = [step_id for step_id in task.depends_on if not TaskStateMachine.is_terminal(by_step[step_id].state)]

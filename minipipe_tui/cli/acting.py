@@ -20,6 +20,7 @@ from minipipe_tui.cli.hosting import host_run
 from minipipe_tui.cli.opening import add_run_argument, add_variable_option, variables
 from minipipe_tui.cli.output import print_json, print_lines
 from minipipe_tui.cli.parser import CommandParser
+from minipipe_tui.cli.wording import in_words
 
 _TEXTS = {
     "pause": (
@@ -113,6 +114,6 @@ def _say_state(orchestrator: Orchestrator, run_id: str, *, as_json: bool) -> int
     if as_json:
         print_json(document)
     else:
-        reason = f" ({document['reason']})" if document["reason"] else ""
-        print_lines([f"{run_id} is {document['state']}{reason}"])
+        why = in_words(document["reason"])
+        print_lines([f"{run_id} is {document['state']}" + (f" ({why})" if why else "")])
     return 0

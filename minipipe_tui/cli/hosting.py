@@ -46,10 +46,17 @@ def host_run(
 def stoppable(control: Control) -> Iterator[None]:
     """The first Ctrl-C (or TERM, or HUP) cancels the run; the second stops it at once.
 
+    A terminal that closes says HUP more than once (the kernel does, and the shell): that never counts as a second.
     What was ignored when we were started (`nohup`, a job in the background of a script) stays so.
     """
 
+    was_stopped = False
+
     def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal was_stopped
+        if number == signal.SIGHUP and was_stopped:
+            return
+        was_stopped = True
         control.ask("cancel", operator=signal.Signals(number).name)
 
     heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]

@@ -192,7 +192,8 @@ def sentence(event: "Event", seconds: float | None) -> str:
     why = in_words(event.reason, event.metadata.get("message"))
     notes += [inert_line(why)] if why else []
     if "delay_seconds" in event.metadata:
-        notes.append(f"next attempt in {event.metadata['delay_seconds']:.3g} s")
+        delay = float(event.metadata["delay_seconds"])
+        notes.append(f"next attempt in {duration(delay)}" if delay else "next attempt at once")
     return f"{line}: {', '.join(notes)}" if notes else line
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine.clock import seconds_between, utc_now
@@ -124,16 +125,28 @@ def why_of(task: Document) -> str:
     if task["state"] == "completed":
         return ""
     last = task["attempts"][-1] if task["attempts"] else task
-    return in_words(task["reason"], last["message"])
+    why = in_words(task["reason"], last["message"])
+    return f"{why} (not critical)" if task["state"] == "failed" and not task["critical"] else why
 
 
 def what_next(document: Document) -> Iterator[str]:
     """The commands that make sense now."""
     run_id = document["run_id"]
-    failed = next((task for task in document["tasks"] if task["state"] == "failed" and task["attempts"]), None)
-    if failed:
-        yield f"minipipe logs {run_id} {failed['step_id']}"
+    by_weight = sorted(document["tasks"], key=lambda task: not task["critical"])
+    telling = next((task["step_id"] for task in by_weight if _failed_and_told(task)), None)
+    if telling:
+        yield f"minipipe logs {run_id} {telling}"
+    if document["state"] == "succeeded":
+        return  # A retry would only carry everything over.
+    is_asked = document["reason"] in ("pausing", "canceling")
     for action in document["available_actions"]:
-        # A retry of what succeeded would only carry everything over.
-        if document["state"] != "succeeded":
+        if not (action == "pause" and is_asked):
             yield f"minipipe {action} {run_id}"
+
+
+def _failed_and_told(task: Document) -> bool:
+    """Whether a step failed and printed something; one that printed nothing has an empty log, or none."""
+    if task["state"] != "failed" or not task["attempts"]:
+        return False
+    path = Path(task["attempts"][-1]["log_path"])
+    return path.exists() and path.stat().st_size > 0

@@ -12,6 +12,7 @@ _WORDS = {
     "failed": "",
     "canceled": "",
     "timeout": "it ran longer than its timeout",
+    "user": "on request",
 }
 
 _BLAME = "failed: "

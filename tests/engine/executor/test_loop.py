@@ -298,6 +298,7 @@ def test_a_pause_lets_running_steps_finish_and_starts_nothing_more(stage: Stage,
     assert stage.states(run_id) == {"a": "completed", "b": "queued"}
     document = stage.document(run_id)
     assert (document["exit_code"], document["available_actions"]) == (3, ["resume", "cancel"])
+    assert document["tasks"][1]["waiting_for"] == "the run to be resumed"
 
 
 def test_a_paused_run_goes_on_where_it_stood(stage: Stage, control: Control) -> None:

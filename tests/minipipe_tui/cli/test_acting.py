@@ -25,6 +25,7 @@ def working(started: Cli, plan: Cli, repo: Path, eventually: Cli) -> Any:
 
 def test_a_running_run_is_paused_and_resumed_from_another_process(working: Any, here: Cli, repo: Path) -> None:
     assert "pausing" in here("pause", "last").out
+    assert "minipipe pause" not in here("show", "last").out
     (repo / "go").touch()
     working.communicate(timeout=20)
     assert working.returncode == 3
@@ -71,6 +72,21 @@ def test_canceling_an_interrupted_run_still_runs_its_final_steps(working: Any, t
     ended = there("cancel", "last", "--json")
     assert (ended.code, ended.document["state"]) == (0, "canceled")
     assert (repo / "tidied").exists()
+
+
+def test_pausing_an_interrupted_run_ends_what_was_left_running(working: Any, there: Cli, repo: Path) -> None:
+    working.kill()
+    working.wait()
+    assert "is paused" in there("pause", "last").out
+    assert not [entry.name for entry in Path("/proc").glob("[0-9]*") if _runs_in(entry, repo)]
+    assert there("cancel", "last", "--json").document["state"] == "canceled"
+
+
+def _runs_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").resolve(strict=True) == folder
+    except OSError:
+        return False  # it has ended, or is not ours to look at
 
 
 def test_retry_carries_over_what_succeeded(here: Cli, plan: Cli, repo: Path) -> None:

@@ -199,7 +199,7 @@ def test_plain_lines_tell_what_is_worth_telling(about_run: Make, about_step: Mak
         "started build",
         "completed build 0.0 s",
         "started test",
-        "retrying test: exit code 1, next attempt in 2 s",
+        "retrying test: exit code 1, next attempt in 2.0 s",
         "started test: attempt 2",
         "failed test 0.0 s: exit code 1",
         "skipped deploy: test failed",

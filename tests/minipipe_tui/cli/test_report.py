@@ -17,6 +17,7 @@ def task(state: str = "completed", *, tries: int = 1, number: int = 0, **more: A
         "reason": None,
         "message": None,
         "waiting_for": None,
+        "critical": True,
         **more,
     }
 
@@ -58,6 +59,8 @@ def test_of_too_many_failures_the_first_are_listed_in_plan_order() -> None:
         (task("failed", tries=0, reason="no_tool", message="there is no tool 'x' here"), "there is no tool 'x' here"),
         (task("skipped", tries=0, reason="condition"), "its condition does not hold"),
         (task("canceled", reason="canceled"), ""),
+        (task("failed", critical=False), "exit code 1 (not critical)"),
+        (task("completed", critical=False), ""),
         (task("completed"), ""),
         (task("pending", tries=0, waiting_for="a, b"), "waits for a, b"),
         (task("failed", tries=0, reason="something new"), "something new"),
@@ -67,7 +70,9 @@ def test_why_a_step_is_where_it_is(given: dict[str, Any], says: str) -> None:
     assert why_of(given) == says
 
 
-@pytest.mark.parametrize(("reason", "says"), [("failed: a, b", "a, b"), ("canceled", ""), (None, ""), ("user", "user")])
+@pytest.mark.parametrize(
+    ("reason", "says"), [("failed: a, b", "a, b"), ("canceled", ""), (None, ""), ("user", "on request")]
+)
 def test_why_a_run_is_where_it_is(reason: str | None, says: str) -> None:
     assert in_words(reason) == says
 

@@ -28,11 +28,14 @@ def test_a_run_that_succeeds_reports_each_step_and_exits_zero(here: Cli, plan: C
 
 
 def test_a_run_that_fails_exits_one_and_says_where_to_look(here: Cli, plan: Cli) -> None:
-    ended = here("run", plan(BAD, {"id": "after", "depends_on": ["bad"], "command": ["true"]}))
+    silent, minor = {"id": "silent", "shell": "exit 1"}, {"id": "minor", "critical": False, "shell": "ls nowhere"}
+    after = {"id": "after", "depends_on": ["bad"], "command": ["true"]}
+    ended = here("run", plan(silent, minor, {**BAD, "shell": "echo oh; exit 3"}, after))
     assert ended.code == 1
     run_id = ended.out.split()[0]
     assert f"minipipe logs {run_id} bad" in ended.out
     assert f"minipipe retry {run_id}" in ended.out
+    assert ended.out.count("minipipe logs") == 1
     assert "exit code 3" in ended.out
     assert "a step that it depends on failed" in ended.out
 
@@ -233,6 +236,22 @@ def test_a_second_interrupt_ends_the_final_steps_too(started: Cli, plan: Cli, re
     assert process.returncode == 130
     states = {task["step_id"]: task["state"] for task in json.loads(out)["tasks"]}
     assert states == {"forever": "canceled", "tidy": "canceled"}
+
+
+def test_a_terminal_that_closes_leaves_the_final_steps_their_time(
+    started: Cli, here: Cli, plan: Cli, repo: Path, eventually: Cli
+) -> None:
+    process = started("run", _forever(plan, last="touch tidying; while ! test -e go; do sleep 0.02; done"), "--json")
+    eventually((repo / "begun").exists, "the step")
+    process.send_signal(signal.SIGHUP)
+    eventually((repo / "tidying").exists, "the final step")
+    process.send_signal(signal.SIGHUP)
+    # Once this is answered, what the signal asked for has been done, if it asked for anything.
+    assert "it is being canceled" in here("pause", "last").err
+    (repo / "go").touch()
+    out, _ = process.communicate(timeout=20)
+    states = {task["step_id"]: task["state"] for task in json.loads(out)["tasks"]}
+    assert states == {"forever": "canceled", "tidy": "completed"}
 
 
 def test_a_hangup_that_is_ignored_stays_ignored(
