@@ -200,8 +200,9 @@ writes it anew.
 | `metadata` | more, by type: `step_id`, `number` (of an attempt), `message`, `duration_seconds`, `delay_seconds` |
 | `seq` | its place in the journal: what `minipipe events --after` takes |
 
-Types are only ever added. Those of patches, gates, workers, breakers, sessions and gaps are reserved: nothing makes
-them yet.
+Types are only ever added. Those of patches, gates, workers, breakers, sessions and gaps are reserved, and so are
+`run_quarantined`, `step_blocked`, `step_orphaned`, `step_output`, `workstream_blocked`, `planning_complete` and
+`log_capped`: nothing makes them yet.
 """
 
 

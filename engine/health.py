@@ -21,6 +21,7 @@ from engine import git, ownership
 from engine.backends.contract import ProcessFacts
 from engine.config.loading import load_config
 from engine.errors import MinipipeError
+from engine.events.poke import is_stale
 from engine.process.family import adopt_orphans
 from engine.process.survivors import find_survivors
 from engine.states import RunState
@@ -263,25 +264,11 @@ def _datagram() -> socket.socket:
 
 def _stale_sockets(site: Site) -> Finding:
     folder = site.workspace.wake_folder
-    stale = [path.name for path in folder.glob("*.sock") if _is_stale(path.name)] if folder.is_dir() else []
+    stale = [path.name for path in folder.glob("*.sock") if is_stale(path.name)] if folder.is_dir() else []
     if not stale:
         return Finding(OK, "no socket of a dead process is left")
     count = "one socket of a dead process is" if len(stale) == 1 else f"{len(stale)} sockets of dead processes are"
     return Finding(WARN, f"{count} left in {folder}", "they do no harm; delete them if you like")
-
-
-def _is_stale(name: str) -> bool:
-    """Whether the process that a socket is named after is gone."""
-    number = name.rpartition(".sock")[0].rpartition(".")[2].partition("-")[0]
-    if not number.isdecimal():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 CHECKS: Mapping[str, Callable[[Site], Finding]] = {

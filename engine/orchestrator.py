@@ -39,13 +39,16 @@ from engine.store import queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
 from engine.store.records import CommandRecord, RunRecord, TaskRecord
-from engine.workspace import STATE_FOLDER, Workspace
+from engine.workspace import STATE_FOLDER, Workspace, find_workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
 OWNER_GONE = "whoever ran it was gone before this was done"
 ANSWER_SECONDS = 10.0
 """How long the owner of a run may take to act on a command before the asker is told that it has not."""
+
+LOOK_SECONDS = 0.1
+"""How often the asker looks, in case nobody wakes it."""
 
 
 class Orchestrator:
@@ -67,6 +70,7 @@ class Orchestrator:
         self._environ = os.environ if environ is None else environ
         self.config = config or Config()
         self._poker = Poker(self.workspace.wake_folder)
+        self._poker.sweep()
         self._plan_at_hand: Plan | None = None
 
     # -- making ----------------------------------------------------------------------------------------
@@ -180,10 +184,7 @@ class Orchestrator:
 
     def _own(self, run_id: str) -> ownership.RunLock:
         """Become the owner of a run, or RunOwned."""
-        lock = ownership.claim(run_id, self.workspace.run_folder(run_id))
-        # Whoever listened for its commands is dead: the poke sweeps away the socket that it could not remove.
-        self._poker.poke(commands_role(run_id))
-        return lock
+        return ownership.claim(run_id, self.workspace.run_folder(run_id))
 
     def _take_over(self, book: Runbook, attempts: Attempts, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
@@ -260,8 +261,12 @@ class Orchestrator:
 
     def complete_run(self, run_id: str, *, state: str = RunState.SUCCEEDED, reason: str | None = None) -> bool:
         """End a run by hand. A success is refused while a critical task has none. False for an unknown id."""
-        if queries.find_run(self.database, run_id) is None:
+        run = queries.find_run(self.database, run_id)
+        if run is None:
             return False
+        RunStateMachine.validate_transition(run.state, state, entity_id=run_id)
+        if not RunStateMachine.is_terminal(state):
+            raise ActionRefused("complete", run_id, f"{state} is not an end")
         if state == RunState.SUCCEEDED:
             open_steps = [
                 task.step_id
@@ -294,7 +299,7 @@ class Orchestrator:
                     # Withdrawn, or it would surprise whoever takes the run over; an answer given meanwhile stands.
                     self.journal.answer(found, run, refusal=OWNER_GONE)
                     continue
-                signal.wait(min(left, 1.0))
+                signal.wait(min(left, LOOK_SECONDS))
         finally:
             signal.close()
 
@@ -375,7 +380,12 @@ def _read_plan(source: PlanSource, path: Path | None) -> tuple[Plan, Path | None
 def _workspace_around(database_path: Path) -> Workspace:
     """The workspace of a store that was opened by its path alone."""
     folder = database_path.parent
-    return Workspace(root=folder.parent if folder.name == STATE_FOLDER else folder, state_folder=folder)
+    if folder.name != STATE_FOLDER:
+        return Workspace(root=folder, state_folder=folder)
+    found = find_workspace(folder.parent)
+    workspace = found if found.state_folder == folder.resolve() else Workspace(folder.parent, folder)
+    workspace.prepare()
+    return workspace
 
 
 def _kept_reason(book: Runbook) -> str | None:

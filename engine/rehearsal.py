@@ -84,4 +84,5 @@ def _play(book: Runbook, database: Database) -> tuple[dict[str, Any], list[WorkO
         RunLoop(book, Attempts(book), build_scheduler(book, {}), backend, control, inbox).execute()
     finally:
         control.close()
+        backend.close()
     return run_document(database, book.run.run_id), backend.orders

@@ -66,7 +66,7 @@ class RunSettings(NamedTuple):
     grace_seconds: Annotated[float, _seconds("how long a step may take to obey before it is killed")] = 3.0
     log_cap_mb: Annotated[int, _count("how much of one attempt's output is kept", low=1)] = 16
     crash_loop_limit: Annotated[int, _count("how often a step is begun again after crashes", low=1)] = 20
-    env_allow: Annotated[tuple[str, ...], Limits("further environment variables that steps may see")] = ()
+    env_allow: Annotated[tuple[str, ...], _own("further environment variables that steps may see")] = ()
     labels: Annotated[tuple[str, ...], Limits("what this machine offers to steps that ask for a label")] = ()
     cpu: Annotated[int, _count("how many processors steps share out; 0 is all there are")] = 0
     memory_mb: Annotated[int, _count("how much memory steps share out; 0 is all there is", high=2**40)] = 0

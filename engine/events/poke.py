@@ -53,6 +53,17 @@ class Poker:
                 # No folder, or none that we may read: nobody can be woken, and their safety poll remains.
                 return 0
 
+    def sweep(self) -> None:
+        """Remove the sockets of processes that died; whoever dies cannot do it."""
+        with self._lock:
+            try:
+                folder = self._look()
+                for name in (name for names in self._names.values() for name in names):
+                    if is_stale(name):
+                        folder.remove(name)
+            except OSError:
+                pass  # No folder, or none that we may change: a later one does it.
+
     def close(self) -> None:
         with self._lock:
             if self._folder is not None:
@@ -187,6 +198,20 @@ class _Folder:
         except OSError:
             # Gone already, or not ours to take away: it does no harm where it is.
             pass
+
+
+def is_stale(name: str) -> bool:
+    """Whether the process that a socket is named after is gone."""
+    number = name.rpartition(".sock")[0].rpartition(".")[2].partition("-")[0]
+    if not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _datagram_socket() -> socket.socket:

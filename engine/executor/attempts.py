@@ -5,6 +5,7 @@ durable) and where its end is settled. Whether and when it is tried again is dec
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from engine import clock
 from engine.backends.contract import AttemptEnd, WorkOrder
@@ -137,6 +138,8 @@ class Attempts:
         step = self._book.script.steps[attempt.step_id]
         root, values_path = self._book.script.workspace.root, self._values / f"{step.id}.{attempt.number}"
         finding = examine(end, [root / output for output in step.outputs], values_path)
+        if self._book.script.values.secrets:
+            _discard(values_path)
         self._book.end_attempt(
             end.attempt_id,
             _ATTEMPT_STATES.get(finding.outcome, AttemptState.FAILED),
@@ -227,3 +230,11 @@ class Attempts:
             orphaned_count=task.orphaned_count + (decision.reason == "orphaned"),
             retry_at=clock.utc_after(decision.delay_seconds),
         )
+
+
+def _discard(values_path: Path) -> None:
+    """The values are on record, masked; what the step wrote may hold a secret as it is."""
+    try:
+        values_path.unlink(missing_ok=True)
+    except OSError:
+        pass  # a folder, which the step made in its place

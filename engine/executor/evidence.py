@@ -47,13 +47,24 @@ def _how_it_exited(exit_code: int | None) -> str:
 
 def _examine_results(expected: Iterable[Path], values_path: Path) -> Finding:
     for path in expected:
-        if not os.path.exists(path):  # noqa: PTH110 -- unlike Path.exists it never raises, whatever the name
-            return Finding(Outcome.CHECK_FAILED, f"it left no {path.name} ({path})")
+        if lacking := _lacking(path):
+            return Finding(Outcome.CHECK_FAILED, lacking)
     try:
         values = read_values(values_path)
     except ValueError as error:
         return Finding(Outcome.CHECK_FAILED, str(error))
     return Finding(Outcome.OK, values=values)
+
+
+def _lacking(path: Path) -> str:
+    """Why a promised file does not count as left, or nothing."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"it left no {path.name} ({path})"
+    except OSError as error:
+        return f"{path.name} cannot be looked for: {error.strerror}"
+    return ""
 
 
 def read_values(path: Path) -> dict[str, str]:

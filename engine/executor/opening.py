@@ -1,5 +1,6 @@
 """From what is on record to a run that can go on: its script, its book and its scheduler."""
 
+import math
 from collections.abc import Mapping
 
 from engine.executor.creation import kept_variables
@@ -15,6 +16,9 @@ from engine.store import queries
 from engine.store.journal import Journal
 from engine.store.records import RunRecord, TaskRecord
 from engine.workspace import Workspace
+
+SHORTEST_SECONDS = 0.125
+"""What a step is expected to take at least: among shorter ones the plan decides the order."""
 
 _RESULTS = {
     TaskState.COMPLETED: Result.SUCCEEDED,
@@ -68,10 +72,15 @@ def _nodes(script: RunScript, durations: Mapping[str, float]) -> list[Node]:
             cpu=step.resources.cpu,
             memory_mb=step.resources.memory_mb,
             workstream=step.workstream,
-            expected_seconds=durations.get(step.id, 1.0),
+            expected_seconds=_roughly(durations.get(step.id, 1.0)),
         )
         for step in script.steps.values()
     ]
+
+
+def _roughly(seconds: float) -> float:
+    """The nearest power of two: small differences from run to run must not change the order of the steps."""
+    return 2.0 ** round(math.log2(max(seconds, SHORTEST_SECONDS)))
 
 
 def _result(task: TaskRecord) -> Result | None:

@@ -6,6 +6,7 @@ A UTF-8 byte order mark is dropped, as some editors write one; every other encod
 """
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ _ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 def read_file(path: Path) -> bytes:
     """The bytes of a plan file, never more than a plan may have."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            os.set_blocking(file.fileno(), True)
             return file.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         raise UserError(f"there is no plan file {path}", hint="minipipe plan new writes one") from None
@@ -30,6 +32,11 @@ def read_file(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read the plan file {str(path)!r}: {why}") from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is empty, instead of a wait for somebody who may never come."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def decode(raw: str | bytes, source: str) -> str:

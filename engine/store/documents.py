@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import ownership
+from engine.errors import NotFound
 from engine.states import RunState, TaskState, TaskStateMachine
 from engine.states.actions import available_actions, exit_code_of_run
 from engine.store import queries
@@ -29,10 +30,14 @@ NO_CHANGES = {
 }
 
 
+_HELD = (RunState.PAUSED, RunState.QUARANTINED)
+
+
 def run_document(database: "Database", run_id: str) -> dict[str, Any]:
     """Everything about one run."""
     run = queries.find_run(database, run_id)
-    assert run is not None
+    if run is None:
+        raise NotFound("run", run_id)
     attempts: dict[str, list[AttemptRecord]] = {}
     for attempt in queries.attempts_of(database, run_id):
         attempts.setdefault(attempt.task_id, []).append(attempt)
@@ -135,6 +140,8 @@ def _attempt_document(attempt: AttemptRecord) -> dict[str, Any]:
 
 def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord], *, is_held: bool) -> str | None:
     """Why a task is not running, as far as the records tell."""
+    if is_held and task.state in (TaskState.RETRYING, TaskState.QUEUED):
+        return "the run to be resumed"
     if task.state == TaskState.RETRYING:
         return f"its next attempt at {task.retry_at}"
     if task.state == TaskState.QUEUED:

@@ -19,8 +19,6 @@ from engine.store.tables import Command, EventRow, Run, StepAttempt, Task, Works
 if TYPE_CHECKING:
     from engine.store.database import Database
 
-UNFINISHED_RUNS = (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED)
-
 
 _LISTED = (
     Run.run_id, Run.project_id, Run.plan_id, Run.plan_name, Run.plan_path, Run.state, Run.reason, Run.pause_reason,

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
                 state=arguments.state,
                 plan_id=arguments.plan,
                 limit=max(1, arguments.limit),
-                after=arguments.after,
+                after=arguments.after and queries.resolve_run_id(database, arguments.after),
             )
         )
         if database is not None:

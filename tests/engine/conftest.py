@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.backends.contract import Backend, ScriptedEnd
+from engine.backends.contract import ScriptedEnd
 from engine.backends.scripted import ScriptedBackend
 from engine.clock import monotonic
 from engine.executor.control import Control
@@ -27,8 +27,9 @@ class Stage:
         self.folder = folder
         self.orchestrator = Orchestrator(folder / ".minipipe" / "state.db", environ={"PATH": os.environ["PATH"]})
 
-    def create(self, *steps: dict[str, Any], variables: Mapping[str, str] | None = None, **plan: Any) -> str:
-        """A pending run; `declared` are its variables. Steps are tried again at once."""
+    def create(self, *steps: dict[str, Any], **plan: Any) -> str:
+        """A pending run; `declared` are the plan's variables, `variables` their values. Steps are retried at once."""
+        variables = plan.pop("variables", None)
         plan["globals"] = {"isolation": "none", **plan.get("globals", {})}
         plan.setdefault("finally", [])
         plan["finally"] = [_whole(step) for step in plan["finally"]]
@@ -128,6 +129,3 @@ def control() -> Iterator[Control]:
     made = Control()
     yield made
     made.close()
-
-
-__all__ = ["Backend", "Prompter", "Stage"]

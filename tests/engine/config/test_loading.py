@@ -139,7 +139,8 @@ def test_a_repositorys_file_cannot_set_what_reaches_outside_a_plan(
     repository: Path, environ: dict[str, str], key: str
 ) -> None:
     section, name = key.split(".")
-    content = f'[{section}]\n{name} = "/evil"'
+    is_list = SETTINGS[key].type == tuple[str, ...] and not SETTINGS[key].limits.is_command
+    content = f"[{section}]\n{name} = " + ('["EVIL"]' if is_list else '"/evil"')
     _write(repository / "minipipe.toml", content)
     message = _problem(repository, environ)
     assert f"{key} can be set only in your own file, {user_file(environ)}" in message
@@ -148,8 +149,13 @@ def test_a_repositorys_file_cannot_set_what_reaches_outside_a_plan(
     assert load_config(repository, environ=environ) != Config()
 
 
-def test_commands_and_places_are_among_what_only_the_user_sets() -> None:
-    assert set(OWN_ONLY) == {"daemon.minipipe_command", "daemon.log_dir", "worktrees.dir"}
+def test_commands_places_and_the_environment_are_among_what_only_the_user_sets() -> None:
+    assert set(OWN_ONLY) == {
+        "daemon.minipipe_command",
+        "daemon.log_dir",
+        "worktrees.dir",
+        "run.env_allow",
+    }
 
 
 @pytest.mark.parametrize(

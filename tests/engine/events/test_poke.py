@@ -203,3 +203,15 @@ def test_no_descriptor_is_left_open(folder: Path) -> None:
             poker.poke(EVENTS)
         poker.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_sweep_removes_the_sockets_of_the_dead_and_no_others(tmp_path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    folder = tmp_path / "wake"
+    with PokeListener(folder, "events") as listener:
+        left = folder / f"commands-run.{int(dead.stdout)}-1.sock"
+        left.touch()
+        Poker(folder).sweep()
+        assert not left.exists()
+        assert listener.is_open
+        assert len(list(folder.iterdir())) == 1

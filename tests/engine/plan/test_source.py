@@ -1,6 +1,7 @@
 """Reading the text of a plan: whatever comes in, a plan or a clean refusal comes out."""
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -139,3 +140,19 @@ def test_any_text_that_is_nearly_json_is_refused_cleanly(text: str) -> None:
 def test_any_damage_to_a_good_plan_leaves_a_plan_or_a_clean_refusal(place: int, junk: str) -> None:
     with suppress(PlanError):
         parse_plan(GOOD[:place] + junk + GOOD[place + 1 :])
+
+
+def test_a_pipe_that_nobody_writes_to_is_an_empty_plan_not_an_endless_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "plan.json")
+    with pytest.raises(PlanError, match="the plan is empty"):
+        load_plan(tmp_path / "plan.json")
+
+
+def test_a_plan_may_come_through_a_pipe(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, GOOD.encode())
+    os.close(writing)
+    try:
+        assert load_plan(Path(f"/dev/fd/{reading}")).plan_id == "p"
+    finally:
+        os.close(reading)

@@ -59,3 +59,8 @@ def test_no_runs_are_no_error(here: Cli, repo: Path) -> None:
 
 def test_an_unknown_state_is_wrong_usage(here: Cli) -> None:
     assert here("runs", "--state", "sleeping").code == 2
+
+
+def test_a_page_goes_on_after_any_name_of_a_run_and_not_after_an_unknown_one(here: Cli, three: list[str]) -> None:
+    assert here("runs", "--ids", "--after", "last").out.split() == three[1:]
+    assert here("runs", "--after", "nope").code == 2
