@@ -88,8 +88,15 @@ def _reasons(step: Step, holds: bool | None) -> list[str]:
 def _start_reason(step: Step) -> str:
     if not step.depends_on:
         return "runs at the end, whatever happens" if step.is_finally else "waits for nothing"
-    ended = {"success": "succeeded", "failure": "ended, one of them failed", "always": "ended in any way"}
-    when = f"starts when {', '.join(step.depends_on)} {ended[step.run_if]}"
+    before = ", ".join(step.depends_on)
+    if step.run_if == "success":
+        when = f"starts when {before} succeeded"
+    elif step.run_if == "always":
+        when = f"starts when {before} ended, however that was"
+    elif len(step.depends_on) == 1:
+        when = f"starts when {before} failed"
+    else:
+        when = f"starts when {before} ended and one of them failed"
     return f"{when}, at the end of the run" if step.is_finally else when
 
 

@@ -12,9 +12,25 @@ def new_plan_text(plan_id: str) -> str:
     if not is_safe_name(plan_id):
         hint = "use letters, digits, - and _, at most 64, such as tidy-up"
         raise UsageError(f"{quote(plan_id)} is not a usable plan_id", hint=hint)
-    return json.dumps({"version": "1.0", "plan_id": plan_id, **_CONTENT}, indent=2, ensure_ascii=False) + "\n"
+    return _written({"version": "1.0", "plan_id": plan_id, **_CONTENT}) + "\n"
 
 
+def _written(value: object, indent: int = 0) -> str:
+    """JSON as a person would write it: what fits on a line stands on one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or (indent and len(flat) <= _LINE - indent):
+        return flat
+    inner = indent + 2
+    if isinstance(value, dict):
+        opening, closing = "{}"
+        parts = [f"{json.dumps(key)}: {_written(item, inner)}" for key, item in value.items()]
+    else:
+        opening, closing = "[]"
+        parts = [_written(item, inner) for item in value]
+    return f"{opening}\n" + ",\n".join(" " * inner + part for part in parts) + f"\n{' ' * indent}{closing}"
+
+
+_LINE = 100
 _CONTENT = {
     "name": "A first plan",
     "description": "Change it to your needs. minipipe plan validate checks it.",
@@ -25,7 +41,6 @@ _CONTENT = {
         }
     },
     "globals": {"max_concurrent_steps": 2, "timeout_seconds": 600},
-    "gates": [{"id": "readable", "type": "CUSTOM", "command": ["git", "diff", "--check", "HEAD~1", "HEAD"]}],
     "steps": [
         {
             "id": "write",
@@ -36,8 +51,6 @@ _CONTENT = {
                 "import sys; open('greeting.txt', 'w').write(sys.argv[1] + '\\n')",
                 "${GREETING}",
             ],
-            "scope": {"include": ["greeting.txt"]},
-            "gates": ["readable"],
         },
         {
             "id": "count",

@@ -103,6 +103,7 @@ def _syntax_problem(error: json.JSONDecodeError) -> Problem:
     if _is_after_last_comma(error):
         message, hint = _AFTER_COMMA
     line, column = line_and_column(error.doc, error.pos)
+    hint = next((meant for sign, meant in _NOT_JSON if error.doc.startswith(sign, error.pos)), hint)
     return Problem("$", f"not valid JSON: {message}", hint, line, column)
 
 
@@ -114,6 +115,12 @@ def _is_after_last_comma(error: json.JSONDecodeError) -> bool:
 _BLANK = " \t\r\n"
 _UNQUOTED = "Expecting property name enclosed in double quotes"
 _AFTER_COMMA = ("something should follow the comma", "remove the comma before the closing bracket")
+_NOT_JSON = (
+    ("'", "texts stand in double quotes in JSON"),
+    ("//", 'JSON has no comments; use "description"'),
+    ("#", 'JSON has no comments; use "description"'),
+)
+"""What other formats allow at the place where JSON ends."""
 _SYNTAX = {
     _UNQUOTED: ("a key in double quotes should stand here", ""),
     "Expecting ',' delimiter": (

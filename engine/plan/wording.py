@@ -1,5 +1,6 @@
 """Pydantic's complaints in plain sentences: what was wrong, and what would be right."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,15 +16,19 @@ _LATER = {
 }
 # What others call our keys.
 _ELSEWHERE = {
+    "allow_failure": "critical",
     "args": "command",
     "cmd": "command",
+    "continue_on_error": "critical",
     "dependencies": "depends_on",
     "environment": "env",
     "if": "when",
     "max_parallel": "max_concurrent_steps",
     "needs": "depends_on",
     "params": "variables",
+    "requires": "depends_on",
     "run": "shell",
+    "script": "shell",
     "timeout": "timeout_seconds",
     "vars": "variables",
     "working_directory": "cwd",
@@ -61,7 +66,7 @@ def to_finding(error: ErrorDetails, path: Path, known_keys: Iterable[str]) -> Fi
         key = str(place[-1])
         return Finding(place[:-1], f"{quote(key)} is missing", _MISSING_HINTS.get(key, ""))
     message, hint = _sentence(kind, error.get("ctx", {}), error["input"])
-    return Finding(place, f"{_name(place)} {message}", hint)
+    return Finding(place, f"{_name(place)} {message}", _form_hint(place, error["input"]) or hint)
 
 
 def _unknown_key(place: Path, known_keys: Iterable[str]) -> Finding:
@@ -100,6 +105,17 @@ def _sentence(kind: str, ctx: Mapping[str, Any], given: object) -> tuple[str, st
         is_inside = kind == "scalars" and isinstance(given, list)
         return words if is_inside else f"{words}, not {shown}", _type_hint(kind, given)
     return f"is not right: {shown}", ""
+
+
+def _form_hint(place: Path, given: object) -> str:
+    """What is meant where somebody wrote a shorter form that other formats have."""
+    if place[-1:] == ("command",) and isinstance(given, str):
+        words = given.split()
+        shown = json.dumps(words, ensure_ascii=False) if len(given) <= 40 and words else '["pytest", "-q"]'
+        return f'write one text for each argument: {shown}; or let "shell" take the line'
+    if len(place) == 2 and place[0] == "variables" and isinstance(given, str | int | float):
+        return f'write {{"default": {json.dumps(given, ensure_ascii=False)}}}' if len(str(given)) <= 40 else ""
+    return ""
 
 
 def _choice(expected: str, given: object) -> tuple[str, str]:

@@ -10,14 +10,17 @@ GROUPS = ("run", "look", "plans", "upkeep")
 
 
 class Command:
-    """One row of the table."""
+    """One row of the table. A command that is a group of actions names them, and needs no other text."""
 
-    __slots__ = ("group", "help", "module", "name")
+    __slots__ = ("actions", "group", "help", "module", "name")
 
-    def __init__(self, name: str, group: str, text: str, *, module: str = "") -> None:
+    def __init__(
+        self, name: str, group: str, text: str = "", *, module: str = "", actions: tuple[str, ...] = ()
+    ) -> None:
         self.name = name
         self.group = group
-        self.help = text
+        self.help = text or ", ".join(actions)
+        self.actions = actions
         self.module = module or f"minipipe_tui.cli.{name}"
 
 
@@ -36,8 +39,8 @@ _ROWS = (
     Command("events", "look", "what happened, as JSON Lines; --follow goes on"),
     Command("logs", "look", "what a step printed; --follow goes on"),
     Command("states", "look", "every entity's states, and where it may go from each"),
-    Command("plan", "plans", "validate, schema, graph, explain, new"),
-    Command("db", "upkeep", "check, backup, migrate, rebuild-audit"),
+    Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),
+    Command("db", "upkeep", actions=("check", "backup", "migrate", "rebuild-audit")),
     Command("doctor", "upkeep", "is everything here that minipipe needs?"),
     Command("completion", "upkeep", "a completion script for bash, zsh or fish"),
 )
@@ -58,10 +61,14 @@ def overview(version: str) -> str:
 
 
 def closest(name: str) -> str | None:
-    """The command that somebody probably meant."""
+    """The command, or the action of one, that somebody probably meant."""
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(name, COMMANDS, n=1)), None)
+    if name.endswith(".json"):
+        return f"run {name}"
+    meant = {action: f"{row.name} {action}" for row in _ROWS for action in row.actions}
+    meant.update((row.name, row.name) for row in _ROWS)
+    return next((meant[match] for match in get_close_matches(name, meant, n=1)), None)
 
 
 def _overview_lines(version: str) -> Iterator[str]:

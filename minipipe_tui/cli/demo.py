@@ -2,6 +2,8 @@
 
 import argparse
 import shlex
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,8 +99,12 @@ def _farewell(folder: Path, code: int) -> Iterator[str]:
         yield "That did not go as planned; the commands below tell more."
     yield ""
     yield f"Look around:  cd {shlex.quote(str(folder))}"
+    if shutil.which("minipipe") is None:
+        # The program was started by its path, as after an installation into a virtual environment.
+        yield f"              export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    width = max(len(command) for command, _ in NEXT)
     for command, about in NEXT:
-        yield f"  {command:<42} {about}"
+        yield f"  {command:<{width}}  {about}"
 
 
 NEXT = (

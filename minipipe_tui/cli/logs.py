@@ -12,9 +12,9 @@ from engine.states import TaskStateMachine
 from engine.store import queries
 from engine.store.database import Database
 from engine.store.records import AttemptRecord
-from minipipe_tui.cli.inert import InertStream, inert
+from minipipe_tui.cli.inert import InertStream, inert, inert_line
 from minipipe_tui.cli.opening import add_run_argument, opened_run
-from minipipe_tui.cli.output import is_terminal, print_json
+from minipipe_tui.cli.output import is_terminal, print_json, say
 from minipipe_tui.cli.parser import CommandParser
 
 FOLLOW_SECONDS = 0.2
@@ -57,7 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_step(database: Database, run_id: str, step_id: str) -> None:
     known = [task.step_id for task in queries.tasks_of(database, run_id)]
     if step_id not in known:
-        raise NotFound("step", step_id, hint=f"the run has {', '.join(known[:8])}{' …' if len(known) > 8 else ''}")
+        parts = [name for name in known if name.startswith(f"{step_id}-")]
+        shown = parts or known
+        listed = f"{', '.join(shown[:8])}{' …' if len(shown) > 8 else ''}"
+        raise NotFound("step", step_id, hint=f"it became {listed}" if parts else f"the run has {listed}")
 
 
 def _attempt(database: Database, run_id: str, step_id: str, number: int | None) -> AttemptRecord:
@@ -89,8 +92,16 @@ def _print_whole(attempt: AttemptRecord, arguments: argparse.Namespace) -> None:
     elif arguments.raw:
         sys.stdout.buffer.write(content)
     else:
+        if not content:
+            say(_silence(attempt))
         stream = InertStream()
         sys.stdout.write(stream.feed(content) + stream.close())
+
+
+def _silence(attempt: AttemptRecord) -> str:
+    so_far = "" if attempt.ended_at else " so far"
+    why = f": {inert_line(attempt.message)}" if attempt.message else ""
+    return f"{attempt.step_id} printed nothing{so_far}{why}"
 
 
 def _read(path: Path) -> bytes:

@@ -27,19 +27,23 @@ def add_variable_option(parser: CommandParser) -> None:
         metavar="K=V",
         action="append",
         default=[],
+        type=_assignment,
         help="a value for a variable of the plan; repeatable",
     )
 
 
 def variables(arguments: argparse.Namespace) -> dict[str, str]:
     """The variables given as `--var K=V`."""
-    given = {}
-    for text in arguments.var:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise UsageError(f"--var {text}: this is not K=V", hint="--var TARGET=src")
-        given[name] = value
-    return given
+    return dict(arguments.var)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise UsageError(
+            f"--var {text}: this is not K=V", hint=f"--var {name or 'NAME'}=VALUE, without blanks around ="
+        )
+    return name, value
 
 
 @contextmanager

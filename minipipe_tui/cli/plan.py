@@ -93,19 +93,23 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _paragraph(step: Explanation) -> Iterator[str]:
-    yield f"{step.level}. {step.step_id}"
-    yield f"     {'; '.join(step.why)}"
+    yield f"{step.step_id}  ({'finally' if step.is_finally else f'level {step.level}'})"
+    yield f"  {'; '.join(step.why)}"
     if step.argv:
-        yield f"     starts: {shlex.join(step.argv)}"
+        yield f"  runs: {shlex.join(step.argv)}"
     elif step.tool:
-        yield f"     tool: {step.tool}"
+        yield f"  tool: {step.tool}"
     facts = [
         f"locks {', '.join(step.locks)}" if step.locks else "",
-        f"{step.retries} retries" if step.retries else "",
+        _retries(step.retries),
         f"at most {step.timeout_seconds:g} s" if step.timeout_seconds else "",
     ]
     if any(facts):
-        yield f"     {'; '.join(fact for fact in facts if fact)}"
+        yield f"  {'; '.join(fact for fact in facts if fact)}"
+
+
+def _retries(count: int | None) -> str:
+    return f"{count} {'retry' if count == 1 else 'retries'}" if count else ""
 
 
 def _read(arguments: argparse.Namespace) -> tuple[Plan, tuple[Step, ...], Values]:

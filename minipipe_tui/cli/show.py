@@ -1,9 +1,9 @@
-"""`minipipe show RUN`: one run with its steps and attempts."""
+"""`minipipe show [RUN]`: one run with its steps and attempts."""
 
 import argparse
 
 from engine.store.documents import run_document
-from minipipe_tui.cli.opening import add_run_argument, opened_run
+from minipipe_tui.cli.opening import RUN_HELP, opened_run
 from minipipe_tui.cli.output import print_json
 from minipipe_tui.cli.parser import CommandParser
 from minipipe_tui.cli.report import print_report
@@ -12,9 +12,9 @@ from minipipe_tui.cli.report import print_report
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
         "Show a run: the state of every step, how often it was tried, how long it took, and what it waits for.",
-        examples=("minipipe show last", "minipipe show last --all", "minipipe show run_01J8 --json"),
+        examples=("minipipe show", "minipipe show last --all", "minipipe show run_01J8 --json"),
     )
-    add_run_argument(parser)
+    parser.add_argument("run_id", metavar="RUN", nargs="?", default="last", help=f"{RUN_HELP}; without it, the newest")
     parser.add_argument("--all", action="store_true", help="every step, of a long plan too; JSON always has all")
     parser.add_json_option()
 

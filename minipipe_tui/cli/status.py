@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    for entity in ("runs", "tasks", "patches"):
+    for name, entity in (("runs", "runs"), ("steps", "tasks"), ("patches", "patches")):
         counts = ", ".join(f"{number} {state}" for state, number in document[entity].items())
-        yield f"{entity:<8} {counts or 'none'}"
+        yield f"{name:<8} {counts or 'none'}"
     for owner in document["owners"]:
         yield f"at work  {owner['run_id']} by process {owner['pid']} on {owner['host']}"
     for run_id in document["interrupted"]:

@@ -34,7 +34,7 @@ def test_steps_are_told_in_order_with_what_starts_them(plan: Make) -> None:
         "shell",
     )
     assert (found["c"].level, found["c"].retries, found["c"].timeout_seconds) == (2, 4, 9)
-    assert found["c"].why == ("starts when a ended, one of them failed",)
+    assert found["c"].why == ("starts when a failed",)
     assert found["z"].why == ("runs at the end, whatever happens",)
 
 

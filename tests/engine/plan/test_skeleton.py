@@ -19,6 +19,17 @@ def test_it_is_valid_and_runs_in_a_sensible_order() -> None:
     assert topological_order(steps) == ["write", "count", "report", "goodbye"]
 
 
+def test_it_is_written_as_a_person_would() -> None:
+    text = new_plan_text("x")
+    assert '"command": ["echo", "done"]' in text
+    assert len(text.splitlines()) <= 50
+
+
+def test_it_shows_nothing_that_has_no_effect_yet() -> None:
+    document = json.loads(new_plan_text("x"))
+    assert not {"gates", "scope"} & {*document, *(key for step in document["steps"] for key in step)}
+
+
 def test_every_step_says_what_it_shows() -> None:
     document = json.loads(new_plan_text("x"))
     assert all(step["description"] for step in document["steps"] + document["finally"])

@@ -82,6 +82,19 @@ def test_a_syntax_error_has_line_and_column() -> None:
     assert problem.message == "not valid JSON: a colon should stand here"
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("{'version': '1.0'}", "double quotes"),
+        ("{\"version\": '1.0'}", "double quotes"),
+        ('{\n // mine\n "version": "1.0"}', "no comments"),
+        ('{"version": "1.0", # mine\n "plan_id": "x"}', "no comments"),
+    ],
+)
+def test_what_other_formats_allow_is_answered_with_what_json_wants(text: str, hint: str) -> None:
+    assert hint in problems_of(text)[0].hint
+
+
 def test_everything_hidden_is_told_at_once_with_its_place() -> None:
     found = problems_of('{"a": 1,\n "a": [NaN,\n "\\u0000"]}')
     assert [(p.path, p.line, p.column) for p in found] == [("$.a", 2, 2), ("$.a[0]", 2, 8), ("$.a[1]", 3, 2)]

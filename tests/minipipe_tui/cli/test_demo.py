@@ -1,7 +1,9 @@
 """`minipipe demo`: from nothing to a run that shows the ideas."""
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,18 @@ def _the_run_is_as_promised(folder: Path, here: Cli, monkeypatch: pytest.MonkeyP
     assert not (folder / "cover.tmp").exists()
     for words in (command.split()[1:] for command, _ in NEXT if " run " not in command):
         assert here(*words).code == 0, words
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_where_the_program_is_not_on_the_path_the_demo_says_how_to_put_it_there(
+    there: Cli, tmp_path: Path, is_there: bool
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("git", "sh", "sleep", *(["minipipe"] if is_there else [])):
+        (programs / name).symlink_to(shutil.which(name) or "/bin/true")
+    ended = there("demo", "--dir", str(tmp_path / "demo"), cwd=tmp_path, env={"PATH": str(programs)})
+    assert (f"export PATH={Path(sys.executable).parent}:$PATH" in ended.out) is not is_there
 
 
 def test_a_folder_that_is_not_empty_is_refused(here: Cli, repo: Path) -> None:

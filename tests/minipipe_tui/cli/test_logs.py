@@ -51,6 +51,18 @@ def test_an_unknown_step_is_wrong_usage_and_names_those_there_are(here: Cli, pla
     assert "the run has a" in ended.err
 
 
+def test_a_step_that_became_several_is_answered_with_their_names(here: Cli, plan: Cli) -> None:
+    here("run", plan({"id": "other", "command": ["true"]}, {**RETRIED, "foreach": ["x", "y"]}), "--detach")
+    assert "it became a-x, a-y\n" in here("logs", "last", "a").err
+
+
+def test_an_empty_log_is_said_to_be_empty_and_why(here: Cli, plan: Cli) -> None:
+    here("run", plan({"id": "a", "command": ["no-such-program"]}))
+    ended = here("logs", "last", "a")
+    assert (ended.code, ended.out) == (0, "")
+    assert "a printed nothing: cannot start 'no-such-program'" in ended.err
+
+
 def test_a_step_that_was_never_tried_has_no_log(here: Cli, plan: Cli) -> None:
     here("run", plan(RETRIED), "--detach")
     ended = here("logs", "last", "a")

@@ -9,6 +9,7 @@ import pytest
 from engine import __version__
 from minipipe_tui.cli import parser as parsers
 from minipipe_tui.cli.commands import COMMANDS, GROUPS, Command
+from minipipe_tui.cli.grammar import grammar
 from minipipe_tui.cli.main import main
 
 
@@ -48,6 +49,28 @@ def test_every_row_of_the_table_names_a_group_and_a_working_module(row: Command)
 def test_an_unknown_command_is_wrong_usage_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sates"]) == 2
     assert "did you mean 'states'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("validate", "plan validate"),
+        ("valdate", "plan validate"),
+        ("backup", "db backup"),
+        ("x/y.json", "run x/y.json"),
+    ],
+)
+def test_an_action_or_a_plan_alone_is_answered_with_the_whole_command(
+    given: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([given]) == 2
+    assert f"did you mean {meant!r}?" in capsys.readouterr().err
+
+
+def test_the_table_names_the_actions_that_there_are() -> None:
+    places = {place.path: place for place in grammar()}
+    for row in COMMANDS.values():
+        assert row.actions == tuple(name for name, _ in places[(row.name,)].children)
 
 
 def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

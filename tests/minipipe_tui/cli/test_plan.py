@@ -46,7 +46,7 @@ def test_explain_says_order_reason_and_what_is_started(here: Cli, plan: Cli) -> 
     out = here("plan", "explain", name, "--var", "WHO=me").out
     assert out.index("first") < out.index("second")
     assert "starts when first succeeded" in out
-    assert "starts: echo me" in out
+    assert "runs: echo me" in out
     assert here("plan", "explain", name, "--json").document["steps"][1]["argv"] == ["echo", "you"]
 
 

@@ -40,6 +40,13 @@ def test_a_run_that_fails_exits_one_and_says_where_to_look(here: Cli, plan: Cli)
     assert "a step that it depends on failed" in ended.out
 
 
+@pytest.mark.parametrize("words", [("--var", "WHO"), ("--var", "WHO", "me"), ("--var", "=me")])
+def test_a_variable_without_a_value_is_answered_with_the_form(here: Cli, plan: Cli, words: tuple[str, ...]) -> None:
+    ended = here("run", plan(OK), *words)
+    assert ended.code == 2
+    assert "=VALUE" in ended.err
+
+
 def test_a_success_suggests_no_retry(here: Cli, plan: Cli) -> None:
     assert "minipipe retry" not in here("run", plan(OK)).out
 

@@ -19,6 +19,7 @@ def test_a_run_is_found_by_its_id_by_a_prefix_and_as_the_last(here: Cli, run_id:
     bare = run_id.removeprefix("run_")
     for name in (run_id, run_id[:20], bare, bare.lower(), "last"):
         assert here("show", name, "--json").document["run_id"] == run_id
+    assert here("show", "--json").document["run_id"] == run_id
 
 
 def test_show_and_run_give_the_same_document(here: Cli, plan: Cli) -> None:
