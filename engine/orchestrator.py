@@ -17,7 +17,6 @@ from engine.closing import close_run
 from engine.config.keys import Config
 from engine.errors import ActionRefused, NotFound, RunOwned
 from engine.events import EventBus
-from engine.events.follow import ChangeSignal
 from engine.events.poke import PokeListener, Poker, commands_role
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control, Verb
@@ -29,7 +28,7 @@ from engine.executor.opening import build_scheduler, open_book, read_script
 from engine.executor.runbook import Runbook
 from engine.executor.settings import RunSettings, settings_for
 from engine.executor.workstreams import succeeded
-from engine.ids import is_safe_name, new_id
+from engine.owners import OWNER_GONE, Owners
 from engine.plan.expansion import expand
 from engine.plan.load import load_plan, parse_plan
 from engine.plan.plan import Plan
@@ -42,13 +41,6 @@ from engine.store.records import CommandRecord, RunRecord, TaskRecord
 from engine.workspace import STATE_FOLDER, Workspace, find_workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
-
-OWNER_GONE = "whoever ran it was gone before this was done"
-ANSWER_SECONDS = 10.0
-"""How long the owner of a run may take to act on a command before the asker is told that it has not."""
-
-LOOK_SECONDS = 0.1
-"""How often the asker looks, in case nobody wakes it."""
 
 
 class Orchestrator:
@@ -71,6 +63,7 @@ class Orchestrator:
         self.config = config or Config()
         self._poker = Poker(self.workspace.wake_folder)
         self._poker.sweep()
+        self._owners = Owners(self.journal, self._poker, self.workspace)
         self._plan_at_hand: Plan | None = None
 
     # -- making ----------------------------------------------------------------------------------------
@@ -230,19 +223,19 @@ class Orchestrator:
 
     def pause_run(self, run_id: str, *, operator: str | None = None) -> bool:
         """Let running attempts finish and start nothing more. False for an unknown id."""
-        return self._told_owner(run_id, "pause", operator) or self._move_unowned(
+        return self.tell_owner(run_id, "pause", operator) or self._move_unowned(
             run_id, RunState.PAUSED, "pause", operator, reason="user", pause_reason="user"
         )
 
     def resume_run(self, run_id: str, *, operator: str | None = None) -> bool:
         """Let a paused run go on: its owner does, or whoever executes it next. False for an unknown id."""
-        return self._told_owner(run_id, "resume", operator) or self._move_unowned(
+        return self.tell_owner(run_id, "resume", operator) or self._move_unowned(
             run_id, RunState.RUNNING, "resume", operator, pause_reason=None
         )
 
     def cancel_run(self, run_id: str, *, operator: str | None = None, control: Control | None = None) -> bool:
         """End a run; its `finally` steps still run. False for an unknown id."""
-        if self._told_owner(run_id, "cancel", operator):
+        if self.tell_owner(run_id, "cancel", operator):
             return True
         run = queries.find_run(self.database, run_id)
         if run is None:
@@ -279,47 +272,12 @@ class Orchestrator:
         return True
 
     def ask(self, run_id: str, verb: Verb, *, operator: str | None = None) -> CommandRecord:
-        """Write a command for the owner of a run, wake it, and wait for what becomes of it."""
-        run = self._find(run_id)
-        command = CommandRecord(new_id("command"), run_id, verb, clock.utc_now(), operator=operator)
-        deadline = clock.monotonic() + ANSWER_SECONDS
-        signal = ChangeSignal(self.workspace.state_folder)
-        try:
-            self.journal.add(command)
-            self._poker.poke(commands_role(run_id))
-            while True:
-                found = queries.find_command(self.database, command.command_id)
-                if found is None or found.state != "pending":
-                    return found or command
-                left = deadline - clock.monotonic()
-                if left <= 0:
-                    # It may have answered, and let go, since we looked.
-                    return queries.find_command(self.database, command.command_id) or found
-                if not self._has_owner(run_id):
-                    # Withdrawn, or it would surprise whoever takes the run over; an answer given meanwhile stands.
-                    self.journal.answer(found, run, refusal=OWNER_GONE)
-                    continue
-                signal.wait(min(left, LOOK_SECONDS))
-        finally:
-            signal.close()
+        """Ask the owner of a run for something, and wait for what becomes of it."""
+        return self._owners.ask(self._find(run_id), verb, operator=operator)
 
-    def _told_owner(self, run_id: str, verb: Verb, operator: str | None) -> bool:
+    def tell_owner(self, run_id: str, verb: Verb, operator: str | None = None) -> bool:
         """Whether the run's owner has done it; False where nobody owns the run, or no longer."""
-        if not self._has_owner(run_id):
-            return False
-        answer = self.ask(run_id, verb, operator=operator)
-        if answer.message == OWNER_GONE:
-            return False
-        if answer.state == "refused":
-            raise ActionRefused(verb, run_id, answer.message or "its owner refused")
-        if answer.state == "pending":
-            raise ActionRefused(
-                verb,
-                run_id,
-                "its owner has not answered yet",
-                hint=f"minipipe show {run_id} says what became of it",
-            )
-        return True
+        return self._has_owner(run_id) and self._owners.have_done(self._find(run_id), verb, operator=operator)
 
     def _move_unowned(self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any) -> bool:
         if queries.find_run(self.database, run_id) is None:
@@ -345,7 +303,7 @@ class Orchestrator:
             close_run(self.journal, self._find(run_id), state, trigger=trigger, reason=reason, operator=operator)
 
     def _has_owner(self, run_id: str) -> bool:
-        return is_safe_name(run_id) and ownership.owner_of(self.workspace.run_folder(run_id)) is not None
+        return self._owners.exist_for(run_id)
 
     def _find(self, run_id: str) -> RunRecord:
         run = queries.find_run(self.database, run_id)

@@ -70,11 +70,8 @@ def _check_makes_sense(orchestrator: Orchestrator, run_id: str, verb: Verb) -> N
 
 def tell_owner(orchestrator: Orchestrator, run_id: str, verb: Verb, *, as_json: bool) -> int:
     """Ask the process that owns the run, and say what it answered."""
-    answer = orchestrator.ask(run_id, verb, operator=_operator())
-    if answer.state == "refused":
-        raise ActionRefused(verb, run_id, answer.message or "its owner refused")
-    if answer.state == "pending":
-        raise ActionRefused(verb, run_id, "its owner has not answered yet", hint=f"minipipe show {run_id}")
+    if not orchestrator.tell_owner(run_id, verb, _operator()):
+        raise ActionRefused(verb, run_id, "its owner is gone", hint=f"minipipe {verb} {run_id} again does it here")
     return _say_state(orchestrator, run_id, as_json=as_json)
 
 

@@ -19,7 +19,7 @@ def test_a_busy_owner_answers_well_within_a_second() -> None:
 def test_an_owner_that_does_not_answer_is_said_not_to_have_and_obeys_later(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.orchestrator.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("engine.owners.ANSWER_SECONDS", 0.2)
     owner = shop.start("run", str(shop.plan(shop.step("first", "gated"), shop.step("second", depends_on=["first"]))))
     shop.wait_for_start("first")
     owner.signal(signal.SIGSTOP)
