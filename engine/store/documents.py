@@ -30,9 +30,6 @@ NO_CHANGES = {
 }
 
 
-_HELD = (RunState.PAUSED, RunState.QUARANTINED)
-
-
 def run_document(database: "Database", run_id: str) -> dict[str, Any]:
     """Everything about one run."""
     run = queries.find_run(database, run_id)
@@ -145,7 +142,7 @@ def _waiting_for(task: TaskRecord, by_step: Mapping[str, TaskRecord], *, is_held
     if task.state == TaskState.RETRYING:
         return f"its next attempt at {task.retry_at}"
     if task.state == TaskState.QUEUED:
-        return "the run to be resumed" if is_held else "a free slot, lock or resource"
+        return "a free slot, lock or resource"
     if task.state != TaskState.PENDING:
         return None
     missing = [step_id for step_id in task.depends_on if not TaskStateMachine.is_terminal(by_step[step_id].state)]
