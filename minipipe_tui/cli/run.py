@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.api import open_engine, read_config
-from engine.errors import Refused, UsageError, UserError
+from engine.errors import ExitCode, Refused, UsageError, UserError
 from engine.executor.settings import ORCHESTRATION_MODES, RunSettings, settings_for
 from engine.orchestrator import Orchestrator
 from engine.plan.load import load_plan
@@ -107,7 +107,12 @@ def _go_on(arguments: argparse.Namespace) -> int:
         interrupted = orchestrator.interrupted_runs()
         if not interrupted:
             raise UsageError("run: which plan? nothing was interrupted here", hint="minipipe run PLAN")
-        return max(_go_on_with(orchestrator, each.run_id, variables(arguments)) for each in interrupted)
+        worst = 0
+        for each in interrupted:
+            worst = max(worst, _go_on_with(orchestrator, each.run_id, variables(arguments)))
+            if worst == ExitCode.CANCELED:
+                break  # Whoever pressed Ctrl-C wants to stop, not to see the next one begin.
+        return worst
 
 
 def _go_on_with(orchestrator: Orchestrator, run_id: str, given: Mapping[str, str]) -> int:
