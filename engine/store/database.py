@@ -121,11 +121,24 @@ class Database:
         """Write-ahead logging that survives the death of the process; checkpoints only by `checkpoint`."""
         status = self.path.stat()
         fresh, self._identity = not status.st_size, (status.st_dev, status.st_ino)
-        database.execute_sql("PRAGMA journal_mode = WAL")
+        self._use_write_ahead_log(database)
         database.execute_sql("PRAGMA synchronous = NORMAL")
         database.execute_sql("PRAGMA wal_autocheckpoint = 0")
         if fresh:
             self.path.chmod(0o600)
+
+    def _use_write_ahead_log(self, database: SqliteDatabase) -> None:
+        # SQLite does not wait by itself while another process makes the same change to a fresh file.
+        deadline = clock.monotonic() + self.busy_seconds
+        while True:
+            try:
+                database.execute_sql("PRAGMA journal_mode = WAL")
+            except peewee.OperationalError:
+                if clock.monotonic() >= deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _bring_up_to_date(self) -> None:
         if migrations.is_current(self.peewee, str(self.path)):

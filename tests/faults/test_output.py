@@ -20,13 +20,20 @@ def program(text: str) -> list[str]:
     return [sys.executable, "-c", text]
 
 
+def bytes_on_disk(path: Path) -> int:
+    try:
+        return path.stat().st_blocks * 512
+    except FileNotFoundError:
+        return 0  # a log that is cut at its end is written anew beside itself for a moment
+
+
 def test_a_flood_is_kept_within_its_bounds_while_it_goes_on(small_logs: Workshop) -> None:
     shop = small_logs
     text = "import os, time\nfor _ in range(200): os.write(1, b'flood ' * 174762 + b'end\\n'); time.sleep(0.005)"
     running = shop.start("run", str(shop.plan({"id": "flood", "command": program(text)})))
     most = 0
     while not running.has_ended():
-        most = max(most, sum(path.stat().st_blocks * 512 for path in shop.state.glob("runs/*/logs/*")))
+        most = max(most, sum(map(bytes_on_disk, shop.state.glob("runs/*/logs/*"))))
     assert running.finish() == 0
     (log,) = shop.state.glob("runs/*/logs/*")
     assert log.stat().st_size < 1.1 * MB
