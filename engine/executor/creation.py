@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from engine.executor.settings import RunSettings
 from engine.ids import new_id
@@ -10,8 +9,6 @@ from engine.plan.plan import Plan, Step, Values
 from engine.states import TaskState, WorkstreamState
 from engine.store.journal import Journal
 from engine.store.records import RunRecord, TaskRecord, WorkstreamRecord
-
-MASK = "***"
 
 
 def write_run(
@@ -38,7 +35,7 @@ def write_run(
         plan_text=plan.text,
         plan_digest=plan.digest,
         workspace=str(workspace),
-        variables=_without_secrets(values),
+        variables=values.shown,
         settings=settings.as_dict(),
         orchestration_mode=settings.orchestration_mode,
         mode=settings.mode,
@@ -95,11 +92,6 @@ def _carry(journal: Journal, task: TaskRecord, earlier: TaskRecord) -> None:
         outputs=earlier.outputs,
         ended_at=journal.now(),
     )
-
-
-def _without_secrets(values: Values) -> dict[str, Any]:
-    """What is kept of the variables: a secret's name, never its value."""
-    return {name: MASK if name in values.secret_names else value for name, value in values.by_name.items()}
 
 
 def kept_variables(run: RunRecord, plan: Plan) -> Mapping[str, str]:

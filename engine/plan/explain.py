@@ -10,8 +10,6 @@ from engine.plan.order import levels, topological_order
 from engine.plan.plan import Globals, Plan, Step, Values
 from engine.plan.template import Reference, fill
 
-MASK = "***"
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -40,16 +38,11 @@ def explain(plan: Plan, steps: Sequence[Step], values: Values) -> list[Explanati
     """The expanded steps in the order in which one worker would run them."""
     by_id = {step.id: step for step in steps}
     level_of = dict(zip(by_id, levels(steps), strict=True))
-    masked = _masked(values)
+    masked = Values(values.shown)
     return [
         _explanation(by_id[step_id], level_of[step_id] + 1, plan.globals, masked, values)
         for step_id in topological_order(steps)
     ]
-
-
-def _masked(values: Values) -> Values:
-    shown = {name: MASK if name in values.secret_names else value for name, value in values.by_name.items()}
-    return Values(shown)
 
 
 def _explanation(step: Step, level: int, common: Globals, masked: Values, values: Values) -> Explanation:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from engine.masking import MASK
+
 Scalar = str | int | float | bool
 RunIf = Literal["success", "failure", "always"]
 OrchestrationMode = Literal["sequential", "parallel", "hybrid"]
@@ -144,6 +146,11 @@ class Values:
 
     by_name: Mapping[str, str]
     secret_names: frozenset[str] = frozenset()
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The values as they may be kept and shown: a secret's name, never its value."""
+        return {name: MASK if name in self.secret_names else value for name, value in self.by_name.items()}
 
     @property
     def secrets(self) -> tuple[str, ...]:
