@@ -12,7 +12,9 @@
     │  ├─ ActionRefused
     │  └─ RunOwned          another process runs it
     ├─ ToolError    the world failed                         exit 1
-    │  └─ SpawnFailed
+    │  ├─ SpawnFailed
+    │  ├─ GitFailed
+    │  └─ PatchConflict
     └─ StoreError   the environment or our memory is unfit   exit 5
        ├─ EnvironmentUnfit
        ├─ NewerDatabase
@@ -191,6 +193,26 @@ class SpawnFailed(ToolError):
     def __init__(self, program: str, why: str) -> None:
         super().__init__(f"cannot start {program!r}: {why}", hint="is it installed and on the PATH?")
         self.program = program
+
+
+class GitFailed(ToolError):
+    """git could not do what was asked; what it said is in the message."""
+
+    def __init__(self, action: str, said: str, *, retryable: bool = False) -> None:
+        super().__init__(
+            f"git {action} failed: {said}", hint="minipipe doctor looks at the repository", retryable=retryable
+        )
+        self.action = action
+        self.said = said
+
+
+class PatchConflict(ToolError):
+    """A change cannot be merged: the same lines were changed otherwise."""
+
+    def __init__(self, what: str, paths: Sequence[str]) -> None:
+        shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+        super().__init__(f"{what} conflicts in {shown}")
+        self.paths = tuple(paths)
 
 
 class StoreError(MinipipeError):

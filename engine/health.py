@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from engine import git, ownership
+from engine import ownership
 from engine.backends.contract import ProcessFacts
 from engine.config.loading import load_config
 from engine.errors import MinipipeError
 from engine.events.poke import is_stale
+from engine.git import program as git
 from engine.process.family import adopt_orphans
 from engine.process.survivors import find_survivors
 from engine.states import RunState

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from engine.config.keys import Config
 from engine.errors import EnvironmentUnfit, PlanError, Problem
 from engine.executor.settings import RunSettings
-from engine.git import has_commit
+from engine.git.program import has_commit
 from engine.plan.plan import Plan, Step
 from engine.workspace import Workspace
 

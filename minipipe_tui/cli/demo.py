@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.api import open_engine
 from engine.errors import EnvironmentUnfit, UsageError
-from engine.git import tell_git
+from engine.git.program import tell_git
 from minipipe_tui.cli.hosting import host_run
 from minipipe_tui.cli.output import print_lines, say
 from minipipe_tui.cli.parser import CommandParser

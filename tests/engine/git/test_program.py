@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EnvironmentUnfit
-from engine.git import OLDEST, ask_git, git_version, has_commit, tell_git
+from engine.git.program import OLDEST, ask_git, git_version, has_commit, tell_git
 
 
 def test_the_version_is_read(tmp_path: Path) -> None:
