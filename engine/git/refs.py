@@ -38,6 +38,11 @@ def orphan_ref(attempt_id: str) -> str:
     return f"{OURS}orphans/{attempt_id}"
 
 
+def archive_ref(run_id: str, step_id: str, number: int) -> str:
+    """What a failed attempt had changed."""
+    return f"{OURS}archive/{run_id}/{step_id}.{number}"
+
+
 def branch_ref(name: str) -> str:
     return f"refs/heads/{name}"
 

@@ -59,6 +59,8 @@ def check_decision(patch: PatchRecord, decision: Decision) -> None:
             raise InvalidTransition("patch", patch.patch_id, patch.state, to_state, allowed)
     else:
         PatchLedgerStateMachine.validate_transition(patch.state, to_state, entity_id=patch.patch_id)
+    if (decision.kind == "request_changes" or decision.sends_back) and patch.origin in ("import", "rollback"):
+        raise ActionRefused(decision.kind, patch.patch_id, "no step made it, so none can try again")
     if decision.commit is not None and decision.commit != patch.commit_id:
         why = f"it is {patch.commit_id[:12]} now, not {decision.commit[:12]}"
         raise ActionRefused(decision.kind, patch.patch_id, why, hint=f"minipipe review show {patch.patch_id}")

@@ -78,6 +78,7 @@ def create_the_ledger(database: SqliteDatabase) -> None:
             review_status TEXT NOT NULL, reviewer TEXT, reviewed_by TEXT, reviewed_at TEXT, review_comment TEXT,
             review_reason TEXT) WITHOUT ROWID""",
         "CREATE INDEX patches_of_run ON patches (run_id)",
+        "CREATE INDEX patches_of_task ON patches (task_id)",
         "CREATE INDEX patches_in_state ON patches (state)",
         """CREATE TABLE patch_files (
             patch_id TEXT NOT NULL, commit_id TEXT NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL,

@@ -88,6 +88,17 @@ def waiting_for_review(
     return [patch for patch in found if patch is not None]
 
 
+def last_refused_patch(database: "Database", task_id: str) -> PatchRecord | None:
+    """The newest change of a task that was not taken, and that its next attempt is to know of."""
+    query = Patch.select().where(Patch.task_id == task_id).order_by(Patch.patch_id.desc())
+    for row in database.dicts(query):
+        patch = _patch(row)
+        is_sent_back = patch.state == PatchState.AWAITING_REVIEW and patch.review_status == "changes_requested"
+        if is_sent_back or patch.state in (PatchState.QUARANTINED, PatchState.APPLY_FAILED):
+            return patch
+    return None
+
+
 def files_of(database: "Database", patch: PatchRecord) -> list[PatchFileRecord]:
     """The files of a patch as it is now, in git's order."""
     query = (
