@@ -14,6 +14,7 @@
     ├─ ToolError    the world failed                         exit 1
     │  ├─ SpawnFailed
     │  ├─ GitFailed
+    │  ├─ WorktreeUnavailable
     │  └─ PatchConflict
     └─ StoreError   the environment or our memory is unfit   exit 5
        ├─ EnvironmentUnfit
@@ -204,6 +205,18 @@ class GitFailed(ToolError):
         )
         self.action = action
         self.said = said
+
+
+class WorktreeUnavailable(ToolError):
+    """No working tree can be had for a step; it never runs anywhere else instead."""
+
+    def __init__(self, why: str, *, hint: str = "", retryable: bool = False) -> None:
+        super().__init__(
+            f"no working tree can be had: {why}",
+            hint=hint or "minipipe worktree list shows what there is",
+            retryable=retryable,
+        )
+        self.why = why
 
 
 class PatchConflict(ToolError):

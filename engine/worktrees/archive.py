@@ -1,0 +1,153 @@
+"""Keeping what is in a working tree before it goes: as a commit under `refs/minipipe/archive/`.
+
+Files are read through a private index; neither the tree nor its own index is changed. Everything that is not ignored
+is kept, the files of repositories inside the tree too, though not their history.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import ActionRefused, GitFailed
+from engine.git.program import Git
+from engine.worktrees import admin
+from engine.worktrees.removal import remove
+from engine.worktrees.worktree import SETTINGS, Worktree
+
+ARCHIVE = "refs/minipipe/archive/"
+_IDENTITY = {"user.name": "minipipe", "user.email": "minipipe@localhost", "user.useConfigOnly": "false"}
+# Entries outside a sparse checkout count as soon as there is a file.
+_CAPTURING = {**SETTINGS, **_IDENTITY, "core.sparseCheckout": "true", "sparse.expectFilesOutsideOfPatterns": "false"}
+
+
+class Capture(NamedTuple):
+    """What a working tree holds, as git objects."""
+
+    tree: str
+    repositories: tuple[str, ...]
+    """Folders in it that are repositories of their own."""
+
+
+def archive(worktree: Worktree, *, attempt: int = 1) -> str:
+    """Keep the contents of a failed step's worktree; answer the ref. It need not be sound, only be there."""
+    if worktree.path.is_symlink() or not worktree.path.is_dir():
+        raise ActionRefused("archive", str(worktree.path), "its folder is gone or is a link")
+    private = worktree.index_path.with_name(worktree.index_path.name + ".archive")
+    git = Git(worktree.common_git_folder, worktree.path, private, settings=_CAPTURING).durable()
+    try:
+        worktree.copy_index(private)
+        captured = capture(git)
+    finally:
+        _remove_index(private)
+    head = _head_of(worktree)
+    parents = [worktree.commit, *([head] if head and head != worktree.commit else [])]
+    name = f"{_ref_part(worktree.run_id)}/{_ref_part(worktree.step_id)}.{attempt}"
+    return keep(git, name, captured.tree, parents, f"Archive of {name}")
+
+
+def archive_named(
+    common_git_folder: Path, tree: Path, name: str, private: Path, *, is_wanted: bool = True
+) -> str | None:
+    """Keep what is in a named worktree and nowhere else; None if there is no such thing, or it is not wanted."""
+    admin_folder = _admin_of(tree)
+    git = Git(admin_folder, tree, private, settings=_CAPTURING).durable()
+    head = git.line("rev-parse", "--verify", "HEAD^{commit}")
+    try:
+        git.tell("read-tree", head)
+        captured = capture(git)
+        if captured.repositories:
+            raise ActionRefused("remove", str(tree), f"it holds a repository of its own at {captured.repositories[0]}")
+        _remove_index(private)
+        staged = _staged_tree(git, admin_folder / "index", private)
+    finally:
+        _remove_index(private)
+    committed = git.line("rev-parse", f"{head}^{{tree}}")
+    parents = [head]
+    if staged not in (None, committed, captured.tree):
+        parents.append(git.line("commit-tree", str(staged), "-p", head, "-m", f"What was staged in {name}"))
+    is_new = captured.tree != committed or len(parents) > 1 or not _is_kept(git, head)
+    if not (is_new and is_wanted):
+        return None
+    return keep(git.at(git_folder=common_git_folder), _ref_part(name), captured.tree, parents, f"Archive of {name}")
+
+
+def capture(git: Git) -> Capture:
+    """Bring a private index up to what is in the tree, and write that down."""
+    listed = git.tell("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")
+    paths = sorted({path for path in listed.split(b"\0") if path})
+    plain = [path for path in paths if not path.endswith(b"/")]
+    repositories = [path for path in paths if path.endswith(b"/")]
+    assert git.work_tree is not None
+    for repository in repositories:
+        plain.extend(_files_below(git.work_tree, repository.rstrip(b"/")))
+    if plain:
+        git.tell("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=b"\0".join(plain) + b"\0")
+    return Capture(git.line("write-tree"), tuple(map(os.fsdecode, repositories)))
+
+
+def keep(git: Git, name: str, tree: str, parents: Sequence[str], message: str) -> str:
+    """Make a commit and a ref of its own for it; one that is there already is never moved."""
+    words = [word for parent in parents for word in ("-p", parent)]
+    commit = git.line("commit-tree", tree, *words, "-m", message)
+    for number in range(1, 1000):
+        ref = f"{ARCHIVE}{name}" + (f"-{number}" if number > 1 else "")
+        if git.ask("update-ref", ref, commit, "0" * len(commit)).exit_code == 0:
+            return ref
+    raise GitFailed("update-ref", f"there is no free name beside {ARCHIVE}{name}")
+
+
+def _staged_tree(git: Git, index: Path, private: Path) -> str | None:
+    """The tree of a worktree's own index; None where it has conflicts, or there is none."""
+    if not index.is_file():
+        return None
+    admin.copy_index(index, private)
+    done = git.ask("write-tree")
+    return os.fsdecode(done.output).strip() if done.exit_code == 0 else None
+
+
+def _is_kept(git: Git, commit: str) -> bool:
+    """Whether a commit is in any ref."""
+    return git.tell("for-each-ref", "--count=1", f"--contains={commit}") != b""
+
+
+def _head_of(worktree: Worktree) -> str | None:
+    """The commit that the step left as HEAD, if that can still be told."""
+    if not (worktree.git_folder / "HEAD").is_file():
+        return None
+    git = Git(worktree.git_folder, worktree.path, settings=SETTINGS)
+    done = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    return os.fsdecode(done.output).strip() if done.exit_code == 0 else None
+
+
+def _admin_of(tree: Path) -> Path:
+    text = admin.read_small(tree / ".git") or ""
+    if not text.startswith("gitdir: "):
+        raise ActionRefused(
+            "remove", str(tree), "its .git file was removed or altered, so what is in it cannot be told"
+        )
+    return Path(text.removeprefix("gitdir: ").rstrip("\n"))
+
+
+def _files_below(top: Path, folder: bytes) -> Iterator[bytes]:
+    """Every file and link in a folder of the tree, except what git never takes."""
+    below = [top / os.fsdecode(folder)]
+    while below:
+        with os.scandir(below.pop()) as entries:
+            for entry in entries:
+                if entry.name.lower() == ".git":
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(Path(entry.path))
+                elif entry.is_symlink() or entry.is_file():
+                    yield os.fsencode(Path(entry.path).relative_to(top))
+
+
+def _remove_index(private: Path) -> None:
+    for path in (private, private.with_name(private.name + ".lock")):
+        remove(path)
+
+
+def _ref_part(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", text) or "-"
