@@ -7,6 +7,7 @@ last whether all have passed. A gate whose dependency did not pass fails without
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.backends.contract import AttemptEnd, EndedBy, ProcessFacts, WorkOrder
 from engine.errors import MinipipeError
@@ -195,7 +196,7 @@ class Check:
         self._move(name, GateState.RUNNING, started_at=now)
         self._move(name, GateState.FAILED, reason="not_started", message=why, ended_at=now)
 
-    def _move(self, name: str, state: GateState, *, reason: str | None = None, **columns: object) -> None:
+    def _move(self, name: str, state: GateState, *, reason: str | None = None, **columns: Any) -> None:
         record = self._records[name]
         self._records[name] = self._setting.journal.move(
             record,

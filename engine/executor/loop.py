@@ -10,8 +10,8 @@ from typing import Any
 from engine import clock
 from engine.backends.contract import AttemptEnd, Backend, WorkOrder
 from engine.executor.attempts import Attempts
-from engine.executor.conclusion import final_state
 from engine.executor.changes import Change
+from engine.executor.conclusion import final_state
 from engine.executor.control import Control
 from engine.executor.inbox import Inbox
 from engine.executor.no_patches import NoPatches

@@ -37,7 +37,7 @@ class Intake:
     def admit(
         self, origin: Origin, base: str, commit: str, rules: Rules, *, approved: PatchRecord | None = None
     ) -> PatchRecord:
-        """A new row for a change. `approved` is the patch that it is a part or an edit of, whose decision it goes on under."""
+        """A new row for a change; it goes on under the decision about `approved`, if it is a part or edit of that."""
         description = describe(self.git, base, commit)
         judgement = judge(self.git, description, rules)
         patch_id = new_id("patch")
