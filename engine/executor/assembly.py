@@ -18,6 +18,7 @@ from engine.executor.loop import RunLoop
 from engine.executor.open_patches import OpenPatches
 from engine.executor.pipeline import Pipeline
 from engine.executor.runbook import Runbook
+from engine.executor.strays import Strays
 from engine.executor.workplaces import OwnWorktrees, TheFolderItself, Workplaces
 from engine.git.objects import Identity, identity_of
 from engine.git.program import Git
@@ -124,7 +125,7 @@ class Workshop:
         if self.git is not None and self.identity is not None:
             intake = Intake(self._book.journal, self.git, self._diffs)
             patches = OpenPatches(loop, self._book, intake, Integration(self.git, self._book), self.rules)
-            loop.pipeline = Pipeline(patches, self.setting(), self.signature())
+            loop.pipeline = Pipeline(patches, self.setting(), self.signature(), Strays(self.git))
         return loop
 
     def signature(self) -> Signature:

@@ -13,6 +13,7 @@ from engine.executor.gatekeeper import Setting
 from engine.executor.open_patches import OpenPatches
 from engine.executor.passage import Passage
 from engine.executor.review_desk import ReviewDesk
+from engine.executor.strays import Strays
 from engine.patches.application import Signature
 from engine.patches.decisions import Decision, decide
 from engine.patches.intake import Origin
@@ -30,7 +31,8 @@ _SETTLED = (PatchState.COMMITTED, PatchState.ROLLED_BACK, PatchState.SUPERSEDED)
 class Pipeline:
     """Drives the patches of one run; used by its loop alone."""
 
-    def __init__(self, patches: OpenPatches, setting: Setting, signature: Signature) -> None:
+    def __init__(self, patches: OpenPatches, setting: Setting, signature: Signature, strays: Strays) -> None:
+        self._strays = strays
         self._patches = patches
         self._passage = Passage(patches, setting, signature)
         self._desk = ReviewDesk(patches, self._passage)
@@ -128,6 +130,17 @@ class Pipeline:
         patch = self._patches.admit(origin, base, commit)
         self._patches.take_up(patch)
         return patch
+
+    def look_around(self, step_id: str) -> None:
+        """After an attempt: tell what it changed that was not its own to change."""
+        strays = self._strays.since_last()
+        if not strays:
+            return
+        told = [f"{stray} while {step_id} ran" for stray in strays]
+        for text in told:
+            self._journal.note("warning", self._book.run, reason=text)
+        promotion = self._book.run.promotion or {}
+        self._book.amend_run(promotion={**promotion, "strays": [*promotion.get("strays", ()), *told]})
 
     def note_facts(self, gate_id: str, facts: ProcessFacts | None) -> None:
         self._passage.note_facts(gate_id, facts)

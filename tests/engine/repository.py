@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.api import open_engine
 from engine.config.keys import Config, config_from
+from engine.events import Event
 from engine.orchestrator import Orchestrator
 from engine.patches.ledger import PatchLedger
 from engine.store import patch_queries, queries
@@ -74,7 +75,7 @@ class Repo:
         files = {
             str(path.relative_to(self.root)): (
                 path.lstat().st_mode,
-                os.readlink(path) if path.is_symlink() else path.read_bytes(),
+                path.readlink() if path.is_symlink() else path.read_bytes(),
             )
             for path in sorted(self.root.rglob("*"))
             if (path.is_file() or path.is_symlink())
@@ -100,6 +101,9 @@ class Repo:
     def drive(self, run_id: str, **how: Any) -> Json:
         self.engine.execute_run(run_id, **how)
         return self.document(run_id)
+
+    def events(self, run_id: str) -> list[Event]:
+        return queries.events_after(self.engine.database, 0, run_id=run_id)
 
     def play(self, *steps: Json, **plan: Any) -> Json:
         return self.drive(self.create(*steps, **plan))

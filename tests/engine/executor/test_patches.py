@@ -1,4 +1,4 @@
-"""What becomes of the changes of steps: captured, checked, reviewed, committed on the run's own branch, or set aside."""
+"""What becomes of the changes of steps: captured, checked, reviewed, committed, or set aside."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +66,8 @@ def test_a_code_edit_that_changes_nothing_has_failed(repo: Repo) -> None:
 
 
 def test_the_steps_own_commits_are_part_of_its_change(repo: Repo) -> None:
-    shell = "echo x > x.txt; git add -A; git -c user.name=t -c user.email=t@t commit -qm mine; git checkout -qb other; echo y > y.txt"
+    commit = "git add -A; git -c user.name=t -c user.email=t@t commit -qm mine; git checkout -qb other"
+    shell = f"echo x > x.txt; {commit}; echo y > y.txt"
     document = repo.play({"id": "s", "shell": shell})
     head = repo.head(document["run_id"])
     assert repo.git("ls-tree", "--name-only", head).splitlines() == ["a.txt", "x.txt", "y.txt"]
@@ -350,3 +351,32 @@ def test_canceling_drops_what_is_not_committed(repo: Repo) -> None:
     repo.engine.cancel_run(run_id)
     assert repo.document(run_id)["state"] == "canceled"
     assert (repo.patch(run_id, "s").state, repo.patch(run_id, "s").reason) == ("dropped", "canceled")
+
+
+# -- what is not a step's own to change --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shell", "told"),
+    [
+        (
+            "git update-ref refs/heads/main $(git commit-tree -m x HEAD^{tree})",
+            "refs/heads/main was moved",
+        ),
+        ("git branch sneaky", "refs/heads/sneaky was made"),
+        ("git config alias.x y", "the repository's settings (.git/config) were changed"),
+        ('echo exit > "$(git rev-parse --git-common-dir)/hooks/post-commit"', "the repository's hooks were changed"),
+    ],
+)
+def test_what_a_step_changes_around_it_is_told(repo: Repo, shell: str, told: str) -> None:
+    (repo.root / ".git" / "hooks").mkdir(exist_ok=True)
+    shell = f"export GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t; {shell}"
+    document = repo.play({"id": "s", "shell": shell}, target="none")
+    warnings = [event.reason for event in repo.events(document["run_id"]) if event.event_type == "warning"]
+    assert warnings == [f"{told} while s ran"]
+
+
+def test_what_the_user_commits_meanwhile_is_nobodys_fault(repo: Repo) -> None:
+    commit = f"cd {repo.root} && git commit -q --allow-empty -m meanwhile"
+    document = repo.play({"id": "s", "shell": commit}, target="none")
+    assert not [event for event in repo.events(document["run_id"]) if event.event_type == "warning"]
