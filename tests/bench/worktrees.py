@@ -47,7 +47,7 @@ def make_repository(root: Path, count: int) -> list[str]:
 
 
 def add_worktree(root: Path, places: Iterator[Path], commit: str) -> float:
-    """The seconds of `git worktree add`. None is removed: ext4 is slow to make files where many have just been deleted."""
+    """The seconds of `git worktree add`. None is removed: making files is slow just after deleting many."""
     began = time.perf_counter()
     git(root, "worktree", "add", "--quiet", "--detach", next(places), commit)
     return time.perf_counter() - began

@@ -13,12 +13,23 @@ from engine.worktrees.places import place_of
 from engine.worktrees.pool import WorktreePool
 from engine.worktrees.worktree import Worktree
 
-ODD = [b"plain", b"with space", b"new\nline", b"tab\t\"quoted\"", b"caf\xe9-not-utf8", "日本".encode(), b"-dash", b"*star"]
+ODD = [
+    b"plain",
+    b"with space",
+    b"new\nline",
+    b'tab\t"quoted"',
+    b"caf\xe9-not-utf8",
+    "日本".encode(),
+    b"-dash",
+    b"*star",
+]
 
 
 def clean_environment() -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    people = {f"GIT_{who}_{what}": f"{who}@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    people = {
+        f"GIT_{who}_{what}": f"{who}@example.invalid" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
     return {**env, **people, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
 
 
@@ -112,7 +123,9 @@ def users_things(root: Path, git_folder: Path) -> dict[str, object]:
         "files": {name: text for name, text in files.items() if not name.startswith(ours)},
         "refs": [line for line in git(root, "for-each-ref").splitlines() if "refs/minipipe/" not in line],
         "tree": content(root),
-        "times": {str(path): os.lstat(path).st_mtime_ns for path in sorted(root.rglob("*")) if ".git" not in path.parts},
+        "times": {
+            str(path): os.lstat(path).st_mtime_ns for path in sorted(root.rglob("*")) if ".git" not in path.parts
+        },
     }
 
 

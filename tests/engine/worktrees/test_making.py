@@ -1,4 +1,4 @@
-"""A git that is killed while it makes a worktree leaves no repository that is broken for longer than to the next claim."""
+"""A git killed while it makes a worktree leaves no repository that is broken for longer than to the next claim."""
 
 import shutil
 import subprocess

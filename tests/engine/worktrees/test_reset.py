@@ -187,7 +187,9 @@ def unlock_it(tree: Worktree, _: Path) -> None:
     git(tree.path, "worktree", "unlock", tree.path)
 
 
-DEEDS = [value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__]
+DEEDS = [
+    value for value in list(globals().values()) if callable(value) and getattr(value, "__module__", "") == __name__
+]
 
 
 @pytest.mark.parametrize("keep_ignored", [False, True], ids=["clean", "keep_ignored"])
@@ -227,7 +229,9 @@ def test_a_retry_in_the_same_worktree_starts_clean(
         assert_exactly(worktree, repository.second, wanted)
 
 
-def test_ignored_files_stay_if_asked_but_not_the_repositories_among_them(repository: Repository, tmp_path: Path) -> None:
+def test_ignored_files_stay_if_asked_but_not_the_repositories_among_them(
+    repository: Repository, tmp_path: Path
+) -> None:
     with repository.claim() as worktree:
         leave_ignored_files(worktree, tmp_path)
         nest_a_repository(worktree, tmp_path)
