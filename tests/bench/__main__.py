@@ -8,8 +8,8 @@ import argparse
 import runpy
 import sys
 
-NAMES = ("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands")
-QUICK = {"steps", "journal"}
+NAMES = ("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands", "worktrees")
+QUICK = {"steps", "journal", "worktrees"}
 
 
 def main() -> None:
