@@ -19,6 +19,36 @@ GIT = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 SIGNED = EDIT + b"-- \n2.39.5\n\n"
+SCRAPS = [
+    *(EDIT + NEW + MAIL).splitlines(keepends=True),
+    *(
+        b"---\n",
+        b"-- \n",
+        b"\n",
+        b"\r\n",
+        b"\xff",
+        b"\0",
+        b'"',
+        b"rename from f\n",
+        b"GIT binary patch\n",
+        b"literal 3\n",
+    ),
+]
+REPEATED = [
+    *(
+        b"\n",
+        b"--- a\n",
+        b"--- a\n+++ b\n",
+        b"diff --git a/x b/x\n",
+        b'"',
+        b"\\",
+        b" ",
+        b"\r",
+        b"@@ -1 +1 @@\n",
+        b"1a\n",
+    ),
+    *(b"=", b"From 0123456789012345678901234567890123456789 \n", b"rename from x\n", b"diff --git " + b"a b " * 9),
+]
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +191,7 @@ def test_a_delta_that_would_unpack_to_too_much_is_refused(anywhere: Path) -> Non
 
 
 @settings(max_examples=300, deadline=None)
-@given(data=st.lists(st.sampled_from([*EDIT.splitlines(keepends=True), *NEW.splitlines(keepends=True), *MAIL.splitlines(keepends=True),
-       b"---\n", b"-- \n", b"\n", b"\r\n", b"\xff", b"\0", b'"', b"rename from f\n", b"GIT binary patch\n", b"literal 3\n"]), max_size=25))  # fmt: skip
+@given(data=st.lists(st.sampled_from(SCRAPS), max_size=25))
 def test_any_text_is_taken_or_refused_and_what_is_taken_git_reads(data: list[bytes], anywhere: Path) -> None:
     text = b"".join(data)
     try:
@@ -172,10 +201,7 @@ def test_any_text_is_taken_or_refused_and_what_is_taken_git_reads(data: list[byt
     assert accepts(anywhere, scanned.diff(text))
 
 
-@pytest.mark.parametrize(
-    "line", [b"\n", b"--- a\n", b"--- a\n+++ b\n", b"diff --git a/x b/x\n", b'"', b"\\", b" ", b"\r", b"@@ -1 +1 @@\n", b"1a\n", b"=",
-             b"From 0123456789012345678901234567890123456789 \n", b"rename from x\n", b"diff --git " + b"a b " * 9],
-)  # fmt: skip
+@pytest.mark.parametrize("line", REPEATED)
 @pytest.mark.parametrize(
     "head", [b"", EDIT, b"--- a/f\n+++ b/f\n@@ -1,999999999 +1,999999999 @@\n", b"diff --git ", MAIL]
 )
