@@ -27,10 +27,13 @@ from engine.executor.inbox import Inbox
 from engine.executor.opening import build_scheduler, open_book, read_script
 from engine.executor.runbook import Runbook
 from engine.executor.settings import RunSettings, settings_for
-from engine.executor.start import start_of
+from engine.executor.start import NO_TARGET, Start, start_of
 from engine.executor.workplaces import Workplaces
 from engine.executor.workstreams import succeeded
+from engine.git.repository import find_repository
+from engine.imports import Importing, ImportWishes, gates_of_step, read_branch, read_patch_file
 from engine.owners import OWNER_GONE, Owners
+from engine.patches.decisions import Decision, check_decision
 from engine.plan.expansion import expand
 from engine.plan.load import load_plan, parse_plan
 from engine.plan.plan import Plan
@@ -132,6 +135,43 @@ class Orchestrator:
             target=old.target,
         )
         return run.run_id
+
+    def import_patch(
+        self, text: bytes, *, name: str, strip: int | None = None, target: str | None = None, how: ImportWishes
+    ) -> str:
+        """A pending run that takes a patch file in; answer its id. `execute_run` goes on with it."""
+        start, importing = self._importing(target, how)
+        assert start.base_commit is not None
+        foreign = read_patch_file(importing.git, text, start.base_commit, name=name, strip=strip)
+        return importing.make_run(how.plan_for(name), foreign, start, how.settings)
+
+    def import_branch(self, branch: str, *, target: str | None = None, how: ImportWishes) -> str:
+        """The same for everything that a branch has and the target has not."""
+        start, importing = self._importing(target, how)
+        assert start.base_commit is not None
+        foreign = read_branch(importing.git, branch, start.base_commit)
+        return importing.make_run(how.plan_for(branch), foreign, start, how.settings)
+
+    def release_into_new_run(self, patch_id: str, *, operator: str | None = None) -> str:
+        """A pending run of a patch that stands in quarantine and whose own run has ended; answer its id."""
+        patch = patch_queries.find_patch(self.database, patch_id)
+        if patch is None:
+            raise NotFound("patch", patch_id, hint="minipipe patch list lists them")
+        check_decision(patch, Decision("release", patch_id, operator))
+        old = self._find(patch.run_id)
+        gates, wanted = gates_of_step(old, patch.step_id)
+        how = ImportWishes(RunSettings.from_dict(old.settings), gates=tuple(gates), wanted=tuple(wanted))
+        start, importing = self._importing(old.target or NO_TARGET, how)
+        return importing.make_run_of_released(
+            how.plan_for(patch.step_id), patch, start, how.settings, operator=operator
+        )
+
+    def _importing(self, target: str | None, how: ImportWishes) -> tuple[Start, Importing]:
+        check_demands(how.plan_for("import"), (), how.settings, self.workspace)
+        start = start_of(self.workspace, how.settings, target=target)
+        assert self.workspace.git_folder is not None
+        repository = find_repository(self.workspace.root, self.workspace.git_folder)
+        return start, Importing(self.journal, self.workspace, repository.git)
 
     # -- executing -------------------------------------------------------------------------------------
 

@@ -57,8 +57,8 @@ def edited_commit(git: Git, patch: PatchRecord, path: Path) -> str:
         text = path.read_bytes()
     except OSError as error:
         raise EnvironmentUnfit(f"cannot read {path}: {error.strerror}") from error
-    scan_patch_text(text, source=str(path))
-    tree = apply_text(git, tree_of(git, patch.base_commit), text)
+    found = scan_patch_text(text, source=str(path))
+    tree = apply_text(git, tree_of(git, patch.base_commit), found.diff(text), strip=found.strip or 0)
     return write_commit(git, tree, [patch.base_commit], "an edited patch\n")
 
 
