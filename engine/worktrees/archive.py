@@ -4,6 +4,7 @@ Files are read through a private index; neither the tree nor its own index is ch
 is kept, the files of repositories inside the tree too, though not their history.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -93,11 +94,20 @@ def keep(git: Git, name: str, tree: str, parents: Sequence[str], message: str) -
     """Make a commit and a ref of its own for it; one that is there already is never moved."""
     words = [word for parent in parents for word in ("-p", parent)]
     commit = git.line("commit-tree", tree, *words, "-m", message)
-    for number in range(1, 1000):
-        ref = f"{ARCHIVE}{name}" + (f"-{number}" if number > 1 else "")
+    for _ in range(5):  # Somebody else may take a name at the same moment.
+        ref = _free_ref(git, name)
         if git.ask("update-ref", ref, commit, "0" * len(commit)).exit_code == 0:
             return ref
-    raise GitFailed("update-ref", f"there is no free name beside {ARCHIVE}{name}")
+    raise GitFailed("update-ref", f"{ref} cannot be made")
+
+
+def _free_ref(git: Git, name: str) -> str:
+    """The first name that no ref has, and that is neither above nor below one."""
+    taken = git.tell("for-each-ref", "--format=%(refname)", f"{ARCHIVE}{name}", f"{ARCHIVE}{name}-*").split()
+    names = {os.fsdecode(ref).removeprefix(ARCHIVE) for ref in taken}
+    heads = {"/".join(found.split("/")[: name.count("/") + 1]) for found in names}
+    numbered = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+    return ARCHIVE + next(each for each in numbered if each not in heads)
 
 
 def _staged_tree(git: Git, index: Path, private: Path) -> str | None:

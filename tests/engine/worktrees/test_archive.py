@@ -33,8 +33,9 @@ def test_everything_that_is_not_ignored_is_kept(repository: Repository, tmp_path
 
 def test_a_second_archive_of_one_attempt_replaces_nothing(repository: Repository) -> None:
     with repository.claim() as worktree:
-        refs = [archive(worktree), archive(worktree)]
-    assert refs == ["refs/minipipe/archive/run/step.1", "refs/minipipe/archive/run/step.1-2"]
+        refs = [archive(worktree) for _ in range(3)]
+    name = "refs/minipipe/archive/run/step.1"
+    assert refs == [name, f"{name}-2", f"{name}-3"]
 
 
 def test_the_files_of_a_repository_inside_are_kept_and_what_the_step_committed(repository: Repository) -> None:
