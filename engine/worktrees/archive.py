@@ -1,6 +1,6 @@
 """Keeping what is in a working tree before it goes: as a commit under `refs/minipipe/archive/`.
 
-Files are read through a private index; neither the tree nor its own index is changed. Everything that is not ignored
+Files are read through a private index; files and the tree's own index stay as they are. Everything that is not ignored
 is kept, the files of repositories inside the tree too, though not their history.
 """
 
@@ -16,6 +16,7 @@ from engine.git.program import Git
 from engine.worktrees import admin
 from engine.worktrees.places import Home
 from engine.worktrees.removal import remove
+from engine.worktrees.traps import clear_traps
 from engine.worktrees.worktree import SETTINGS, Worktree
 
 ARCHIVE = "refs/minipipe/archive/"
@@ -78,11 +79,12 @@ def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool 
 
 def capture(git: Git) -> Capture:
     """Bring a private index up to what is in the tree, and write that down."""
+    assert git.work_tree is not None
+    clear_traps(git.work_tree)
     listed = git.tell("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")
     paths = sorted({path for path in listed.split(b"\0") if path})
     plain = [path for path in paths if not path.endswith(b"/")]
     repositories = [path for path in paths if path.endswith(b"/")]
-    assert git.work_tree is not None
     for repository in repositories:
         plain.extend(_files_below(git.work_tree, repository.rstrip(b"/")))
     if plain:
@@ -129,8 +131,10 @@ def _head_of(worktree: Worktree) -> str | None:
     if not (worktree.git_folder / "HEAD").is_file():
         return None
     git = Git(worktree.git_folder, worktree.path, settings=SETTINGS)
-    done = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    return os.fsdecode(done.output).strip() if done.exit_code == 0 else None
+    try:
+        return git.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    except GitFailed:
+        return None
 
 
 def _files_below(top: Path, folder: bytes) -> Iterator[bytes]:
