@@ -20,6 +20,8 @@ PREFIXES = {
     "worker": "wrk",
     "workstream": "wst",
     "command": "cmd",
+    "review": "rev",
+    "comment": "cmt",
     "transition": "trn",
 }
 

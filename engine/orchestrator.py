@@ -18,15 +18,17 @@ from engine.config.keys import Config
 from engine.errors import ActionRefused, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.poke import PokeListener, Poker, commands_role
+from engine.executor.assembly import Surroundings, Workshop
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control, Verb
 from engine.executor.creation import kept_variables, write_run
-from engine.executor.demands import check_demands, unmet_wishes
+from engine.executor.demands import check_demands
 from engine.executor.inbox import Inbox
-from engine.executor.loop import RunLoop
 from engine.executor.opening import build_scheduler, open_book, read_script
 from engine.executor.runbook import Runbook
 from engine.executor.settings import RunSettings, settings_for
+from engine.executor.start import start_of
+from engine.executor.workplaces import Workplaces
 from engine.executor.workstreams import succeeded
 from engine.owners import OWNER_GONE, Owners
 from engine.plan.expansion import expand
@@ -34,7 +36,7 @@ from engine.plan.load import load_plan, parse_plan
 from engine.plan.plan import Plan
 from engine.plan.variables import bind_variables
 from engine.states import RunState, RunStateMachine, TaskState
-from engine.store import queries
+from engine.store import patch_queries, queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
 from engine.store.records import CommandRecord, RunRecord, TaskRecord
@@ -76,14 +78,19 @@ class Orchestrator:
         variables: Mapping[str, str] | None = None,
         settings: RunSettings | None = None,
         project_id: str | None = None,
+        target: str | None = None,
     ) -> str:
-        """Write a pending run of a plan (a Plan, its JSON as a mapping, or a path) and answer its id."""
+        """Write a pending run of a plan (a Plan, its JSON as a mapping, or a path) and answer its id.
+
+        `target` is the branch that gets the run's changes: by default the one that is checked out, `none` for none.
+        """
         plan, path = _read_plan(plan, path)
         self._plan_at_hand = plan
         values = bind_variables(plan, variables or {}, self._environ)
         steps = expand(plan, values)
         settings = settings or settings_for(plan, self.config)
         check_demands(plan, steps, settings, self.workspace)
+        start = start_of(self.workspace, settings, target=target)
         self.journal.hide(values.secrets)
         run = write_run(
             self.journal,
@@ -94,7 +101,9 @@ class Orchestrator:
             workspace=self.workspace.root,
             plan_path=str(path.absolute()) if path else None,
             project_id=project_id,
-            warnings=unmet_wishes(plan, settings, self.config),
+            base_commit=start.base_commit,
+            target=start.target,
+            warnings=start.warnings,
         )
         return run.run_id
 
@@ -118,7 +127,9 @@ class Orchestrator:
             project_id=old.project_id,
             retry_of=old,
             carried={task.step_id: task for task in queries.tasks_of(self.database, run_id) if _is_done(task)},
-            warnings=unmet_wishes(plan, settings, self.config),
+            # What the old run has committed is there already: the new one goes on from it.
+            base_commit=old.head_commit,
+            target=old.target,
         )
         return run.run_id
 
@@ -143,8 +154,9 @@ class Orchestrator:
             workspace = self.workspace._replace(root=Path(run.workspace))
             script = read_script(run, self._plan_of(run), workspace, variables or {}, self._environ)
             book = open_book(self.journal, run, script)
-            attempts = Attempts(book, outer_environment=self._environ)
-            self._take_over(book, attempts, lock.owner)
+            workshop = Workshop(book, Surroundings(self._environ, self.config, held=(lock.descriptor,)))
+            attempts = workshop.attempts()
+            self._take_over(book, attempts, workshop.places, lock.owner)
             backend = backend or LocalBackend(script.settings.max_concurrent)
             own_control = control or Control()
             with PokeListener(self.workspace.wake_folder, commands_role(run_id)) as listener:
@@ -154,15 +166,10 @@ class Orchestrator:
                     listener if listener.is_open else None,
                     poll_seconds=self.config.follow.poll_interval_seconds,
                 )
+                scheduler = build_scheduler(book, queries.recent_durations(self.database, run.plan_id))
                 try:
-                    return RunLoop(
-                        book,
-                        attempts,
-                        build_scheduler(book, queries.recent_durations(self.database, run.plan_id)),
-                        backend,
-                        own_control,
-                        inbox,
-                        stays_when_paused=stays_when_paused,
+                    return workshop.loop(
+                        attempts, scheduler, backend, own_control, inbox, stays_when_paused=stays_when_paused
                     ).execute()
                 finally:
                     backend.close()
@@ -179,9 +186,11 @@ class Orchestrator:
         """Become the owner of a run, or RunOwned."""
         return ownership.claim(run_id, self.workspace.run_folder(run_id))
 
-    def _take_over(self, book: Runbook, attempts: Attempts, owner: ownership.Owner) -> None:
+    def _take_over(self, book: Runbook, attempts: Attempts, places: Workplaces, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
-        deathless = recovery.end_leftovers(orphans)
+        gates = patch_queries.gates_of(self.database, run_id=book.run.run_id, states=("running",))
+        deathless = recovery.end_leftovers([*orphans, *gates])
+        places.rescue()
         with self.journal.group():
             if deathless:
                 text = f"processes of a dead owner could not be ended: {', '.join(map(str, deathless))}"

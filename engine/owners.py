@@ -3,15 +3,17 @@
 Where nobody owns the run, or no longer does, the row is withdrawn: it must not surprise whoever takes the run over.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from engine import clock, ownership
 from engine.errors import ActionRefused
 from engine.events.follow import ChangeSignal
 from engine.events.poke import Poker, commands_role
-from engine.executor.control import Verb
 from engine.ids import is_safe_name, new_id
 from engine.store import queries
 from engine.store.journal import Journal
-from engine.store.records import CommandRecord, RunRecord
+from engine.store.records import NOTHING, CommandRecord, RunRecord
 from engine.workspace import Workspace
 
 OWNER_GONE = "whoever ran it was gone before this was done"
@@ -35,9 +37,11 @@ class Owners:
         """Whether some process owns the run now."""
         return is_safe_name(run_id) and ownership.owner_of(self._workspace.run_folder(run_id)) is not None
 
-    def ask(self, run: RunRecord, verb: Verb, *, operator: str | None = None) -> CommandRecord:
+    def ask(
+        self, run: RunRecord, verb: str, *, operator: str | None = None, arguments: Mapping[str, Any] = NOTHING
+    ) -> CommandRecord:
         """Write a command for the owner, wake it, and wait for what becomes of it."""
-        command = CommandRecord(new_id("command"), run.run_id, verb, clock.utc_now(), operator=operator)
+        command = CommandRecord(new_id("command"), run.run_id, verb, clock.utc_now(), arguments, operator)
         signal = ChangeSignal(self._workspace.state_folder)
         try:
             self._journal.add(command)
@@ -64,9 +68,11 @@ class Owners:
     def _look(self, command: CommandRecord) -> CommandRecord:
         return queries.find_command(self._journal.database, command.command_id) or command
 
-    def have_done(self, run: RunRecord, verb: Verb, *, operator: str | None = None) -> bool:
+    def have_done(
+        self, run: RunRecord, verb: str, *, operator: str | None = None, arguments: Mapping[str, Any] = NOTHING
+    ) -> bool:
         """Whether the owner has done it: False where it was gone, ActionRefused where it says no or nothing."""
-        answer = self.ask(run, verb, operator=operator)
+        answer = self.ask(run, verb, operator=operator, arguments=arguments)
         if answer.message == OWNER_GONE:
             return False
         if answer.state == "refused":

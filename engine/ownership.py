@@ -16,6 +16,9 @@ from engine.errors import EnvironmentUnfit, RunOwned
 
 LOCK_NAME = "owner.lock"
 
+GIT_SECONDS = 60.0
+"""How long a git may outlive the owner that started it, before the run counts as owned."""
+
 
 class Owner(NamedTuple):
     """The process that owns a run."""
@@ -35,6 +38,12 @@ class RunLock:
         self.run_id = run_id
         self.owner = owner
         self._descriptor: int | None = descriptor
+
+    @property
+    def descriptor(self) -> int:
+        """The locked file: programs that keep it open keep the run owned until they have ended."""
+        assert self._descriptor is not None
+        return self._descriptor
 
     def release(self) -> None:
         if self._descriptor is not None:
@@ -80,13 +89,37 @@ def owner_of(folder: Path) -> Owner | None:
 def _lock(descriptor: int) -> bool:
     # Whoever asks for the owner holds the lock for an instant: only one that stays taken has an owner.
     for _ in range(5):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.01)
-        else:
+        if _try_lock(descriptor):
             return True
+        time.sleep(0.01)
+    # A git that a dead owner has started holds it too: what it does is done in a moment, and must be seen.
+    deadline = clock.monotonic() + GIT_SECONDS
+    while not is_alive(_read(descriptor)) and clock.monotonic() < deadline:
+        if _try_lock(descriptor):
+            return True
+        time.sleep(0.02)
     return False
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_alive(owner: Owner | None) -> bool:
+    """Whether the process that an owner was is still there; somebody on another machine counts as there."""
+    if owner is None or owner.host != os.uname().nodename:
+        return True
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _open(folder: Path) -> int:

@@ -4,17 +4,20 @@ Called by the new owner, who holds the run's lock; so it happens once, however m
 not touched. An attempt that the crash interrupted is closed as `orphaned`, and its task is tried again uncharged.
 """
 
+from collections.abc import Sequence
+
 from engine.backends.contract import ProcessFacts
 from engine.executor.attempts import Attempts
 from engine.executor.runbook import Runbook
 from engine.process.survivors import end_survivors
 from engine.states import AttemptState, TaskState
 from engine.states.outcomes import Outcome
-from engine.store.records import AttemptRecord
+from engine.store import patch_queries
+from engine.store.records import AttemptRecord, GateRecord
 
 
-def end_leftovers(attempts: list[AttemptRecord], *, grace_seconds: float = 1.0) -> list[int]:
-    """End every process that attempts of a dead owner left behind; answer those that could not be ended."""
+def end_leftovers(attempts: Sequence[AttemptRecord | GateRecord], *, grace_seconds: float = 1.0) -> list[int]:
+    """End every process that attempts and gates of a dead owner left behind; answer those that could not be ended."""
     if not attempts:
         return []
     known = [
@@ -22,7 +25,7 @@ def end_leftovers(attempts: list[AttemptRecord], *, grace_seconds: float = 1.0) 
         for attempt in attempts
         if attempt.pid is not None and attempt.process_started is not None and attempt.boot_id is not None
     ]
-    return end_survivors({attempt.attempt_id for attempt in attempts}, known, grace_seconds=grace_seconds)
+    return end_survivors({attempt.id for attempt in attempts}, known, grace_seconds=grace_seconds)
 
 
 def close_orphans(book: Runbook, attempts: Attempts, orphans: list[AttemptRecord]) -> None:
@@ -37,8 +40,10 @@ def close_orphans(book: Runbook, attempts: Attempts, orphans: list[AttemptRecord
             message="minipipe ended while it ran",
             ended_at=book.now(),
         )
+    # A task whose change was captured goes on from there.
+    with_patch = {patch.task_id for patch in patch_queries.patches_of(book.journal.database, book.run.run_id)}
     for step_id, task in book.tasks.items():
-        if task.state in (TaskState.RUNNING, TaskState.VALIDATING):
+        if task.state == TaskState.RUNNING or (task.state == TaskState.VALIDATING and task.task_id not in with_patch):
             _try_again(book, attempts, step_id)
 
 

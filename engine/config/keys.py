@@ -79,6 +79,31 @@ class WorktreeSettings(NamedTuple):
     cleanup_on_success: Annotated[bool, Limits("remove a step's working tree when the step is done")] = True
     archive_on_failure: Annotated[bool, Limits("keep what is in a failed step's working tree")] = True
     dir: Annotated[str, _own("where working trees are made; empty is a place of our own")] = ""
+    max: Annotated[int, _count("how many working trees of a repository may be in use at once; 0 is any number")] = 0
+    keep_idle: Annotated[int, _count("how many unused working trees are kept ready")] = 4
+    archive_days: Annotated[int, _count("how long what is in a failed step's working tree is kept, in days")] = 14
+
+
+class PatchSettings(NamedTuple):
+    """What becomes of changes before they are applied."""
+
+    review_score: Annotated[int, _count("the risk from which on a person must look at a change", high=101)] = 50
+    max_files: Annotated[int, _count("how many files one change may touch", low=1)] = 1000
+    max_mb: Annotated[int, _count("how large one change may be", low=1)] = 16
+    allow_filters: Annotated[
+        tuple[str, ...], _own("git filters, such as lfs, whose files steps may change; they are not run")
+    ] = ()
+    pilot_share: Annotated[int, _count("how many of a hundred changes a pilot applies by itself", high=100)] = 20
+
+
+class CommitSettings(NamedTuple):
+    """The commits that changes become."""
+
+    subject: Annotated[str, Limits("the first line: {plan}, {step}, {step_id} and {run_id} are filled in")] = (
+        "{plan}: {step}"
+    )
+    sign: Annotated[bool, _own("sign commits, as your own git configuration says")] = False
+    hooks: Annotated[bool, _own("run the repository's pre-commit hook as a gate of every change")] = False
 
 
 class SessionSettings(NamedTuple):
@@ -133,6 +158,8 @@ class Config(NamedTuple):
 
     run: RunSettings = RunSettings()
     worktrees: WorktreeSettings = WorktreeSettings()
+    patches: PatchSettings = PatchSettings()
+    commits: CommitSettings = CommitSettings()
     sessions: SessionSettings = SessionSettings()
     tui: TuiSettings = TuiSettings()
     ui: UiSettings = UiSettings()

@@ -20,7 +20,11 @@ ROUTER_FILE = "router_config.json"
 DAEMON_FILE = ".minipipe/daemon_config.json"
 
 GIVEN_TO_STEPS = frozenset(
-    f"MINIPIPE_{name}" for name in ("RUN_ID", "TASK_ID", "STEP_ID", "ATTEMPT", "ATTEMPT_ID", "OUTPUT", "PLAN_ID")
+    f"MINIPIPE_{name}"
+    for name in (
+        *("RUN_ID", "TASK_ID", "STEP_ID", "ATTEMPT", "ATTEMPT_ID", "OUTPUT", "PLAN_ID"),
+        *("WORKTREE", "BASE_COMMIT", "PORT", "FEEDBACK", "GATE"),
+    )
 )
 """What a step finds in its environment: a minipipe that a step starts must not take it for settings."""
 

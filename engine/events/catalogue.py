@@ -77,6 +77,19 @@ _type("patch_rolled_back", _W, "a patch was undone")
 _type("patch_dropped", _I, "a patch was given up and is kept for the record")
 _type("patch_superseded", _I, "a patch was replaced by a newer one")
 
+_type("patch_rebased", _I, "a patch that waits for review was brought onto the new head of its run")
+_type("patch_released", _W, "a person took a patch out of quarantine")
+
+_type("review_approved", _I, "a person approved a patch, or a part of it")
+_type("review_rejected", _W, "a person rejected a patch")
+_type("review_changes_requested", _I, "a person sent a patch back with comments")
+_type("review_commented", _I, "a person commented on a patch")
+_type("review_void", _W, "a decision did not count: the patch had changed since")
+
+_type("promotion_done", _I, "the target branch was moved to what a run has committed")
+_type("promotion_refused", _W, "the target branch was left as it is, and why")
+_type("run_rolled_back", _W, "what a run had committed was undone")
+
 _type("gate_pending", _D, "a check on a patch is to be run")
 _type("gate_blocked", _W, "a check cannot run because another one has not passed")
 _type("gate_running", _D, "a check was started")

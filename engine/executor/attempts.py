@@ -9,10 +9,14 @@ from pathlib import Path
 
 from engine import clock
 from engine.backends.contract import AttemptEnd, WorkOrder
-from engine.errors import UserError
-from engine.executor.environment import inherited_environment
+from engine.errors import MinipipeError, UserError
+from engine.executor.changes import Capturing, Change
+from engine.executor.environment import run_environment
 from engine.executor.evidence import Finding, examine
+from engine.executor.feedback import feedback
 from engine.executor.runbook import Runbook
+from engine.executor.workplaces import TheFolderItself, Workplace, Workplaces
+from engine.git.refs import archive_ref
 from engine.ids import new_id
 from engine.plan.condition import condition_holds
 from engine.plan.invocation import resolve_step
@@ -21,7 +25,11 @@ from engine.resilience.retry import RetryDecision, RetryStrategy
 from engine.scheduler import Result
 from engine.states import AttemptState, TaskState
 from engine.states.outcomes import Outcome
+from engine.store import patch_queries
 from engine.store.records import AttemptRecord
+
+Verdict = Result | RetryDecision | Change
+"""What follows an attempt: its task has ended, is tried again, or has made a change that the pipeline takes over."""
 
 _ATTEMPT_STATES = {Outcome.OK: AttemptState.SUCCEEDED, Outcome.CANCELED: AttemptState.CANCELED}
 
@@ -29,24 +37,32 @@ _ATTEMPT_STATES = {Outcome.OK: AttemptState.SUCCEEDED, Outcome.CANCELED: Attempt
 class Attempts:
     """Begins and settles the attempts of one run."""
 
-    def __init__(self, book: Runbook, *, outer_environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        book: Runbook,
+        *,
+        places: Workplaces | None = None,
+        capturing: Capturing | None = None,
+        outer_environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._book = book
+        self._places = places or TheFolderItself(book.script.workspace.root)
+        self._capturing = capturing
         script = book.script
-        self._environment = {
-            **inherited_environment(script.settings.env_allow, outer=outer_environment),
-            "MINIPIPE_RUN_ID": book.run.run_id,
-            "MINIPIPE_PLAN_ID": script.plan.plan_id,
-        }
+        self._environment = run_environment(script, book.run.run_id, outer=outer_environment)
         folder = script.workspace.run_folder(book.run.run_id)
-        self._logs, self._values = folder / "logs", folder / "values"
+        self._logs, self._values, self._feedback = folder / "logs", folder / "values", folder / "feedback"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._values.mkdir(exist_ok=True)
         self._given_up: set[str] = set()
 
     # -- beginning -------------------------------------------------------------------------------------
 
-    def claim(self, step_id: str) -> WorkOrder | Result:
-        """Write down that a task is being tried and answer the order; or, if nothing is to be started, how it ended."""
+    def claim(self, step_id: str, head: str = "") -> WorkOrder | Result | RetryDecision:
+        """Write down that a task is being tried and answer the order; or, if nothing is to be started, what follows.
+
+        `head` is the commit that the attempt starts from, where it has a worktree of its own.
+        """
         step = self._book.script.steps[step_id]
         try:
             if not self._is_wanted(step):
@@ -59,7 +75,7 @@ class Attempts:
             invocation = resolve_step(step, self._book.script.values, self._book.outputs)
         except UserError as error:
             return self._refuse(step_id, Outcome.PLAN_ERROR, error.message)
-        return self._order(step, invocation)
+        return self._start(step, invocation, head)
 
     def _is_wanted(self, step: Step) -> bool:
         book = self._book
@@ -78,11 +94,10 @@ class Attempts:
         )
         return Result.FAILED
 
-    def _order(self, step: Step, invocation: Invocation) -> WorkOrder:
-        book, settings, root = self._book, self._book.script.settings, self._book.script.workspace.root
+    def _start(self, step: Step, invocation: Invocation, head: str) -> WorkOrder | Result | RetryDecision:
+        book = self._book
         number = book.tasks[step.id].attempt_count + 1
-        log_path = self._logs / f"{step.id}.{number}.log"
-        attempt = self._record(step, number, str(log_path))
+        attempt = self._record(step, number, str(self._logs / f"{step.id}.{number}.log"))
         book.begin_attempt(attempt)
         book.move_task(
             step.id,
@@ -93,24 +108,54 @@ class Attempts:
             retry_at=None,
             started_at=book.tasks[step.id].started_at or attempt.started_at,
         )
-        values_path = self._values / f"{step.id}.{number}"
+        try:
+            place = self._places.open(attempt.attempt_id, head, step_id=step.id, before=book.before(step.id))
+            told = self._tell(step, attempt, place)
+        except (MinipipeError, OSError) as error:
+            # Never in the user's own folder instead.
+            self._places.close(attempt.attempt_id)
+            return self._end(attempt, step, Finding(Outcome.FAILED, f"no worktree: {error}"), None, 0.0)
+        return self._order(step, invocation, attempt, place, told)
+
+    def _tell(self, step: Step, attempt: AttemptRecord, place: Workplace) -> dict[str, str]:
+        """Let an attempt know why the last one's change was not taken, and let it go on from there if it is to."""
+        if place.worktree is None or self._capturing is None:
+            return {}
+        earlier = patch_queries.last_refused_patch(self._book.journal.database, attempt.task_id)
+        if earlier is None:
+            return {}
+        if earlier.review_status == "changes_requested":
+            self._capturing.put_back(place, earlier.commit_id)
+        self._feedback.mkdir(exist_ok=True)
+        path = self._feedback / f"{step.id}.{attempt.number}.md"
+        path.write_text(feedback(self._book.journal.database, earlier), encoding="utf-8", errors="replace")
+        return {"MINIPIPE_FEEDBACK": str(path)}
+
+    def _order(
+        self, step: Step, invocation: Invocation, attempt: AttemptRecord, place: Workplace, told: Mapping[str, str]
+    ) -> WorkOrder:
+        settings = self._book.script.settings
+        values_path = self._values / f"{step.id}.{attempt.number}"
+        setup = self._book.script.plan.globals.worktree.setup if place.worktree is not None else None
         return WorkOrder(
             attempt_id=attempt.attempt_id,
-            run_id=book.run.run_id,
+            run_id=attempt.run_id,
             step_id=step.id,
-            number=number,
-            argv=invocation.argv,
-            cwd=root if invocation.cwd == "." else root / invocation.cwd,
+            number=attempt.number,
+            argv=invocation.argv if setup is None else after_setup(setup, invocation),
+            cwd=place.root if invocation.cwd == "." or setup is not None else place.root / invocation.cwd,
             env={
                 **self._environment,
+                **place.environment,
+                **told,
                 **invocation.env,
                 "MINIPIPE_TASK_ID": attempt.task_id,
                 "MINIPIPE_STEP_ID": step.id,
-                "MINIPIPE_ATTEMPT": str(number),
+                "MINIPIPE_ATTEMPT": str(attempt.number),
                 "MINIPIPE_ATTEMPT_ID": attempt.attempt_id,
                 "MINIPIPE_OUTPUT": str(values_path),
             },
-            log_path=log_path,
+            log_path=Path(attempt.log_path),
             log_cap_bytes=settings.log_cap_bytes,
             timeout_seconds=step.timeout_seconds if step.timeout_seconds is not None else settings.timeout_seconds,
             grace_seconds=settings.grace_seconds,
@@ -132,54 +177,84 @@ class Attempts:
 
     # -- settling --------------------------------------------------------------------------------------
 
-    def settle(self, end: AttemptEnd) -> tuple[str, Result | RetryDecision]:
-        """Write down how an attempt ended; answer its step and either how the task ended or when it is tried again."""
+    def settle(self, end: AttemptEnd) -> tuple[AttemptRecord, Verdict]:
+        """Write down how an attempt ended, and what follows for its task."""
         attempt = self._book.live[end.attempt_id]
         step = self._book.script.steps[attempt.step_id]
-        root, values_path = self._book.script.workspace.root, self._values / f"{step.id}.{attempt.number}"
-        finding = examine(end, [root / output for output in step.outputs], values_path)
+        place, values_path = self._places.of(end.attempt_id), self._values / f"{step.id}.{attempt.number}"
+        finding, change = examine(end, [place.root / output for output in step.outputs], values_path), None
+        if self._capturing is not None:
+            finding, change = self._capture(step, attempt, place, finding)
+        self._places.close(end.attempt_id)
         if self._book.script.values.secrets:
             _discard(values_path)
-        self._book.end_attempt(
-            end.attempt_id,
+        ended = self._end_attempt(attempt, finding, end.exit_code, end.duration_seconds)
+        return ended, self._settle_task(step, finding, change, end.duration_seconds)
+
+    def _capture(
+        self, step: Step, attempt: AttemptRecord, place: Workplace, finding: Finding
+    ) -> tuple[Finding, Change | None]:
+        assert self._capturing is not None
+        finding, change = self._capturing.examine(step, place, finding)
+        if finding.outcome is not Outcome.OK and self._book.script.settings.archive_on_failure:
+            ref = archive_ref(attempt.run_id, step.id, attempt.number)
+            if trouble := self._capturing.archive(place, ref):
+                self._book.journal.note("warning", attempt, reason=f"what it changed could not be kept: {trouble}")
+        return finding, change
+
+    def _end(
+        self, attempt: AttemptRecord, step: Step, finding: Finding, exit_code: int | None, seconds: float
+    ) -> Result | RetryDecision:
+        """An attempt that was never started."""
+        self._end_attempt(attempt, finding, exit_code, seconds)
+        return self._retry_or_fail(step, finding, {"message": finding.message})
+
+    def _end_attempt(
+        self, attempt: AttemptRecord, finding: Finding, exit_code: int | None, seconds: float
+    ) -> AttemptRecord:
+        return self._book.end_attempt(
+            attempt.attempt_id,
             _ATTEMPT_STATES.get(finding.outcome, AttemptState.FAILED),
             reason=None if finding.outcome is Outcome.OK else str(finding.outcome),
             outcome=str(finding.outcome),
-            exit_code=end.exit_code,
+            exit_code=exit_code,
             message=finding.message or None,
-            duration_seconds=round(end.duration_seconds, 6),
+            duration_seconds=round(seconds, 6),
             ended_at=self._book.now(),
         )
-        return step.id, self._settle_task(step, finding, end.duration_seconds)
 
-    def _settle_task(self, step: Step, finding: Finding, seconds: float) -> Result | RetryDecision:
+    def _settle_task(self, step: Step, finding: Finding, change: Change | None, seconds: float) -> Verdict:
         metadata: dict[str, object] = {"duration_seconds": round(seconds, 3)}
         if finding.message:
             metadata["message"] = finding.message
-        if finding.outcome in (Outcome.OK, Outcome.CHECK_FAILED):
-            self._book.move_task(step.id, TaskState.VALIDATING, trigger="exit")
         if finding.outcome is Outcome.OK:
-            self._book.move_task(
-                step.id,
-                TaskState.COMPLETED,
-                trigger="evidence",
-                metadata=metadata,
-                outputs=finding.values,
-                ended_at=self._book.now(),
-            )
-            return Result.SUCCEEDED
+            self._book.move_task(step.id, TaskState.VALIDATING, trigger="exit", outputs=finding.values)
+            return change or self.complete(step.id, metadata)
+        if finding.outcome is Outcome.CHECK_FAILED:
+            self._book.move_task(step.id, TaskState.VALIDATING, trigger="exit")
         if finding.outcome is Outcome.CANCELED:
-            return self._end_task(step.id, TaskState.CANCELED, str(finding.outcome), metadata)
+            return self.end_task(step.id, TaskState.CANCELED, str(finding.outcome), metadata)
         return self._retry_or_fail(step, finding, metadata)
+
+    def complete(self, step_id: str, metadata: Mapping[str, object]) -> Result:
+        """The evidence is there, and what was changed is committed, if anything was."""
+        self._book.move_task(
+            step_id, TaskState.COMPLETED, trigger="evidence", metadata=metadata, ended_at=self._book.now()
+        )
+        return Result.SUCCEEDED
 
     def _retry_or_fail(self, step: Step, finding: Finding, metadata: dict[str, object]) -> Result | RetryDecision:
         decision = self.decide_retry(step, finding.outcome)
-        if not decision.retry or step.id in self._given_up:
-            return self._end_task(step.id, TaskState.FAILED, str(finding.outcome), metadata)
+        if not decision.retry or self.is_given_up(step.id):
+            return self.end_task(step.id, TaskState.FAILED, str(finding.outcome), metadata)
         self.put_off(step.id, decision, reason=str(finding.outcome), metadata=metadata)
         return decision
 
-    def _end_task(self, step_id: str, state: TaskState, reason: str, metadata: Mapping[str, object]) -> Result:
+    def is_given_up(self, step_id: str) -> bool:
+        return step_id in self._given_up
+
+    def end_task(self, step_id: str, state: TaskState, reason: str, metadata: Mapping[str, object]) -> Result:
+        """A task that has begun ends otherwise than well."""
         self._book.move_task(
             step_id, state, trigger="exit", reason=reason, metadata=metadata, ended_at=self._book.now()
         )
@@ -201,6 +276,9 @@ class Attempts:
             orphaned=task.orphaned_count,
             seed=f"{self._book.run.run_id}:{step.id}:{task.attempt_count}",
         )
+
+    at_once = RetryDecision(retry=True, delay_seconds=0.0, is_charged=False, reason="retry")
+    """How a task is tried again that did not fail through its own fault."""
 
     def longest_delay(self, step_id: str) -> float:
         """More than this no retry of a step waits, whatever became of the wall clock since the delay was recorded."""
@@ -238,3 +316,9 @@ def _discard(values_path: Path) -> None:
         values_path.unlink(missing_ok=True)
     except OSError:
         pass  # a folder, which the step made in its place
+
+
+def after_setup(setup: str, invocation: Invocation) -> tuple[str, ...]:
+    """The plan's set-up line, then, in the step's own folder, the step's program in the same process."""
+    script = f"( {setup}\n) || {{ echo 'minipipe: the set-up of the worktree failed' >&2; exit 97; }}\n"
+    return ("/bin/sh", "-c", f'{script}cd -- "$0" && exec "$@"', invocation.cwd, *invocation.argv)

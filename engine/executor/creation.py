@@ -23,6 +23,8 @@ def write_run(
     project_id: str | None = None,
     retry_of: RunRecord | None = None,
     carried: Mapping[str, TaskRecord] | None = None,
+    base_commit: str | None = None,
+    target: str | None = None,
     warnings: Iterable[str] = (),
 ) -> RunRecord:
     """Write a pending run down; answer its record. `carried` are tasks of an earlier run that need not run again."""
@@ -39,10 +41,12 @@ def write_run(
         settings=settings.as_dict(),
         orchestration_mode=settings.orchestration_mode,
         mode=settings.mode,
-        target=None,
+        target=target,
         priority=0,
         retry_of=retry_of.run_id if retry_of else None,
         created_at=journal.now(),
+        base_commit=base_commit,
+        head_commit=base_commit,
     )
     carried = carried or {}
     with journal.group():

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from engine.config.keys import Config
 from engine.errors import EnvironmentUnfit, PlanError, Problem
 from engine.executor.settings import RunSettings
 from engine.git.program import has_commit
@@ -17,23 +16,6 @@ def check_demands(plan: Plan, steps: Iterable[Step], settings: RunSettings, work
         raise PlanError(problems, source=plan.plan_id)
     if settings.isolation != "none":
         _check_repository(workspace)
-
-
-def unmet_wishes(plan: Plan, settings: RunSettings, config: Config) -> Iterator[str]:
-    """What somebody asked for by name, and does not get yet."""
-    is_asked = plan.globals.is_isolation_given or "worktrees.enabled" in config.given
-    if is_asked and settings.isolation != "none":
-        yield f"isolation {settings.isolation!r} is not there yet: the steps work in the repository's own folder"
-    if settings.mode != "production":
-        yield f"mode {settings.mode!r} is not there yet: what the steps change is changed for good"
-    if any(step.gates for step in plan.steps):
-        yield "gates are not there yet: nothing checks what the steps change"
-    if plan.globals.manual_review_required or any(_asks_for_review(step) for step in plan.steps):
-        yield "review is not there yet: nobody is asked about what the steps change"
-
-
-def _asks_for_review(step: Step) -> bool:
-    return bool(step.manual_review_required) or step.review == "always"
 
 
 def _missing_labels(steps: Iterable[Step], settings: RunSettings) -> Iterator[Problem]:

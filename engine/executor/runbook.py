@@ -96,6 +96,17 @@ class Runbook:
             self._follower.follow(task, self.tasks)
         return task
 
+    def before(self, step_id: str, *, itself: bool = False) -> tuple[str, ...]:
+        """Every step that comes before another one, directly or not, in the order of the plan."""
+        steps = self.script.steps
+        found, waiting = {step_id} if itself else set[str](), list(steps[step_id].depends_on)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting.extend(steps[name].depends_on)
+        return tuple(name for name in steps if name in found)
+
     # -- attempts --------------------------------------------------------------------------------------
 
     def begin_attempt(self, attempt: AttemptRecord) -> None:

@@ -31,6 +31,16 @@ class RunSettings:
     memory_mb: int = 1024
     labels: tuple[str, ...] = ()
     env_allow: tuple[str, ...] = ()
+    worktree_cap: int = 0
+    archive_on_failure: bool = True
+    review_score: int = 50
+    max_files: int = 1000
+    max_patch_bytes: int = 16 * 1024 * 1024
+    allow_filters: tuple[str, ...] = ()
+    pilot_share: int = 20
+    subject: str = "{plan}: {step}"
+    sign_commits: bool = False
+    run_hooks: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,7 +81,24 @@ def settings_for(
         memory_mb=chosen.memory_mb or _memory_mb(),
         labels=chosen.labels,
         env_allow=chosen.env_allow,
+        **_patch_settings(config or Config()),
     )
+
+
+def _patch_settings(config: Config) -> dict[str, Any]:
+    """What decides about changes, by the names of our fields."""
+    return {
+        "worktree_cap": config.worktrees.max,
+        "archive_on_failure": config.worktrees.archive_on_failure,
+        "review_score": config.patches.review_score,
+        "max_files": config.patches.max_files,
+        "max_patch_bytes": config.patches.max_mb * 1024 * 1024,
+        "allow_filters": config.patches.allow_filters,
+        "pilot_share": config.patches.pilot_share,
+        "subject": config.commits.subject,
+        "sign_commits": config.commits.sign,
+        "run_hooks": config.commits.hooks,
+    }
 
 
 def _isolation(plan: Plan, config: Config) -> Isolation:

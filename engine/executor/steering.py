@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 from engine.executor.control import Control
 from engine.executor.inbox import Inbox
 from engine.executor.runbook import CANCELING, PAUSING
+from engine.patches.decisions import VERB as DECIDE
 from engine.scheduler import Consequences
 from engine.states import RunState
+from engine.store.records import CommandRecord
+
+_STANDING = (RunState.PAUSED, RunState.QUARANTINED)
 
 if TYPE_CHECKING:
     from engine.executor.loop import RunLoop
@@ -36,9 +40,13 @@ class Steering:
         for request in self._control.take():
             self._verbs[request.verb](request.operator)
         for command in self._inbox.take():
-            act = self._verbs.get(command.verb)
-            refusal = act(command.operator) if act else f"this version knows no {command.verb!r}"
-            self._book.journal.answer(command, self._book.run, refusal=refusal)
+            self._book.journal.answer(command, self._book.run, refusal=self._act_on(command))
+
+    def _act_on(self, command: CommandRecord) -> str | None:
+        if command.verb == DECIDE:
+            return self._loop.pipeline.obey(command.arguments)
+        act = self._verbs.get(command.verb)
+        return act(command.operator) if act else f"this version knows no {command.verb!r}"
 
     def pause(self, operator: str | None = None) -> str | None:
         """Start nothing more; what runs may finish."""
@@ -53,7 +61,7 @@ class Steering:
 
     def resume(self, operator: str | None = None) -> str | None:
         """Go on after a pause, or take back one that has not come about yet."""
-        if self._book.run.state == RunState.PAUSED:
+        if self._book.run.state in _STANDING:
             self._book.move_run(RunState.RUNNING, trigger="resume", operator=operator, pause_reason=None)
         elif self._book.run.reason == PAUSING:
             self._book.amend_run(reason=None)
@@ -70,6 +78,7 @@ class Steering:
             return None
         self._begin_canceling(operator)
         self._loop.scheduler.hold(held=False)
+        self._cancel_patches(finally_too=False)
         self._loop.apply(self._loop.scheduler.cancel())
         for attempt in list(self._book.live.values()):
             if not self._book.tasks[attempt.step_id].is_finally:
@@ -79,21 +88,33 @@ class Steering:
 
     _is_under_way = False
 
+    def _cancel_patches(self, *, finally_too: bool) -> None:
+        """Tasks whose attempts are over, and whose patches are under way."""
+        self._loop.pipeline.cancel(finally_too=finally_too)
+        for step_id in self._loop.scheduler.running:
+            is_meant = finally_too or not self._book.tasks[step_id].is_finally
+            if is_meant and self._book.live_attempt_of(step_id) is None:
+                self._loop.abort(step_id, reason="canceled")
+
     def _begin_canceling(self, operator: str | None) -> None:
-        if self._book.run.state == RunState.PAUSED:
+        if self._book.run.state in _STANDING:
             self._book.move_run(RunState.RUNNING, trigger="cancel", operator=operator, pause_reason=None)
         self._book.amend_run(reason=CANCELING)
         self._book.journal.note("run_canceling", self._book.run, operator=operator)
 
     def _drop_finally(self) -> None:
+        self._cancel_patches(finally_too=True)
         self._loop.apply(Consequences(canceled=self._loop.scheduler.drop_finally()))
         for attempt in list(self._book.live.values()):
             self._loop.abort(attempt.step_id, reason="canceled", now=True)
 
     def retry(self, operator: str | None = None) -> str | None:
-        """Let every task that waits for its next attempt have it now."""
+        """Let every task that waits for its next attempt have it now, and those whose change is in quarantine."""
+        if self._book.run.state == RunState.QUARANTINED:
+            self.resume(operator)
+        held = self._loop.pipeline.retry_held()
         waiting = self._loop.timers.drain()
-        if not waiting:
+        if not (waiting or held):
             return "no step is waiting to be tried again"
         for step_id in waiting:
             self._loop.wake_retry(step_id)

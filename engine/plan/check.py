@@ -10,6 +10,7 @@ from engine.plan.draft import Draft
 from engine.plan.finding import Finding
 from engine.plan.limits import MAX_FINDINGS
 from engine.plan.names import RESERVED_VARIABLES, environment_findings, name_findings
+from engine.plan.paths import outside_reason
 from engine.plan.plan import Variable
 
 
@@ -44,6 +45,9 @@ def _header_findings(draft: Draft) -> Iterator[Finding]:
         message = f'"use_worktrees": {word} and "isolation": "{isolation}" contradict each other'
         hint = '"use_worktrees": false is the same as "isolation": "none"; keep one of the two'
         yield Finding(("globals", "use_worktrees"), message, hint)
+    for index, name in enumerate(draft.globals.worktree.copy_files):
+        if reason := outside_reason(name):
+            yield Finding(("globals", "worktree", "copy", index), reason)
     for name in draft.globals.env:
         yield from environment_findings(name, ("globals", "env", name))
 

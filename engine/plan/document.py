@@ -146,6 +146,19 @@ class GateForm(TypedDict, total=False):
 
 
 @_STRICT
+class WorktreeForm(TypedDict, total=False):
+    """What a step's worktree holds beside the files of the commit that it starts from."""
+
+    copy_files: Annotated[
+        Texts,
+        Field(alias="copy"),
+        _about('Files that git ignores and that are copied from the repository\'s folder, such as ".env".'),
+    ]
+    setup: Annotated[StrictStr, _about("A line for /bin/sh that is run in the worktree before the step starts.")]
+    sparse: Annotated[Texts, _about("Patterns of a sparse checkout: only these files are there. Default: all.")]
+
+
+@_STRICT
 class GlobalsForm(TypedDict, total=False):
     """What holds for the run, and for every step that does not say otherwise."""
 
@@ -155,6 +168,7 @@ class GlobalsForm(TypedDict, total=False):
         Isolation,
         _about("One worktree a step, one for the run, or none: in the folder itself. Default: step."),
     ]
+    worktree: Annotated[WorktreeForm, _about("What a step's worktree holds beside the files of its commit.")]
     manual_review_required: Annotated[StrictBool, _about("Whether a person looks at every change. Default: false.")]
     retries: Annotated[int, _whole(0, 100), _about("Attempts after the first, for steps that do not say.")]
     timeout_seconds: Annotated[Seconds, _about("Time limit of an attempt, for steps that do not say.")]

@@ -20,10 +20,11 @@ from engine.plan.document import (
     ScopeForm,
     StepForm,
     VariableForm,
+    WorktreeForm,
 )
 from engine.plan.finding import STAND_IN, Finding, Path
 from engine.plan.limits import MAX_FINDINGS, MAX_STEPS
-from engine.plan.plan import Backoff, Gate, Globals, Resources, Scope, Step, Variable
+from engine.plan.plan import Backoff, Gate, Globals, Resources, Scope, Step, Variable, WorktreeWishes
 from engine.plan.wording import describe, to_finding
 
 
@@ -52,7 +53,7 @@ class Draft:
 
 
 def _keys(form: Any) -> list[str]:
-    names = {"is_finally": "finally", "finals": "finally"}
+    names = {"is_finally": "finally", "finals": "finally", "copy_files": "copy"}
     return [names.get(key, key) for key in form.__annotations__]
 
 
@@ -83,7 +84,7 @@ class _HeaderReader(_Form):
     """The header, which stands among keys that others read."""
 
     def __init__(self) -> None:
-        super().__init__(HeaderForm, parts={"globals": GlobalsForm})
+        super().__init__(HeaderForm, parts={"globals": GlobalsForm, "worktree": WorktreeForm})
         self._keys = _keys(PlanForm)
 
 
@@ -115,6 +116,8 @@ def _read_header(raw: dict[str, Any], draft: Draft) -> None:
     if draft.isolation is None and draft.use_worktrees is False:
         common["isolation"] = "none"
     common["is_isolation_given"] = draft.isolation is not None or draft.use_worktrees is not None
+    if "worktree" in common:
+        common["worktree"] = WorktreeWishes(**common["worktree"])
     draft.globals = Globals(**common)
 
 

@@ -57,6 +57,15 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class WorktreeWishes:
+    """What a step's worktree holds beside the files of the commit that it starts from."""
+
+    copy_files: tuple[str, ...] = ()
+    setup: str | None = None
+    sparse: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """A check that must pass before a patch counts as verified."""
 
@@ -76,6 +85,7 @@ class Globals:
     isolation: Isolation = "step"
     is_isolation_given: bool = False
     """Whether the plan itself says how steps are isolated."""
+    worktree: WorktreeWishes = WorktreeWishes()
     manual_review_required: bool = False
     retries: int | None = None
     timeout_seconds: float | None = None

@@ -48,6 +48,9 @@ OUTCOME_RULES: Mapping[Outcome, OutcomeRule] = {
     Outcome.PROTOCOL_ERROR: _AGAIN,
     Outcome.RATE_LIMITED: _WHEN_ALLOWED,
     Outcome.ORPHANED: _AT_ONCE,
+    Outcome.CONFLICT: _AT_ONCE,  # once, from the new head: whoever asks sees to that
+    Outcome.CHANGES_REQUESTED: _AT_ONCE,
+    Outcome.REJECTED: _NEVER,
     Outcome.CANCELED: _NEVER,
     Outcome.DENIED: _NEVER,
     Outcome.AUTH: _NEVER,
@@ -96,6 +99,8 @@ class RetryStrategy:
             return _end(rule, "not_retryable")
         if rule.delay == "server":
             return _again(rule, "rate_limited", self._server_delay(charged, seed, server_delay))
+        if rule.delay == "none" and outcome != Outcome.ORPHANED:
+            return _again(rule, "retry")
         if rule.delay == "none":
             return _again(rule, "orphaned") if orphaned < self.crash_limit else _end(rule, "crash_loop")
         if charged < self.retries:

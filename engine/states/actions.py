@@ -15,6 +15,14 @@ _ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "failed": ("retry",),
         "canceled": ("retry",),
     },
+    "patch": {
+        "validated": ("quarantine",),
+        "awaiting_review": ("approve", "reject", "request-changes", "comment", "quarantine"),
+        "queued": ("quarantine",),
+        "apply_failed": ("quarantine",),
+        "committed": ("rollback",),
+        "quarantined": ("release", "drop"),
+    },
 }
 
 

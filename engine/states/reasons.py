@@ -16,7 +16,10 @@ OUR_REASONS = frozenset(
         "exhausted",
         "fail_fast",
         "pausing",
+        "promotion",
+        "review",
         "run_if",
+        "shadow",
         "user",
     }
 )

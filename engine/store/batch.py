@@ -14,7 +14,20 @@ from typing import Any, NamedTuple
 from engine.errors import StaleRecord
 from engine.events import Event
 from engine.store import tables
-from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
+from engine.store.records import (
+    AttemptRecord,
+    CommandRecord,
+    CommentRecord,
+    GateRecord,
+    PatchFileRecord,
+    PatchRecord,
+    PlainRecord,
+    Record,
+    ReviewRecord,
+    RunRecord,
+    TaskRecord,
+    WorkstreamRecord,
+)
 
 ENCODE = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
 _EMPTY: dict[type, str] = {tuple: "[]", dict: "{}", MappingProxyType: "{}"}
@@ -52,7 +65,12 @@ class Batch:
     def is_empty(self) -> bool:
         return not (self._inserts or self._changes or self._drafts or self._answers)
 
-    def insert(self, record: Record | CommandRecord) -> None:
+    @property
+    def is_ledger(self) -> bool:
+        """Whether something of the ledger is written: git's refs follow it, so it must survive a power cut first."""
+        return PatchRecord in self._changes or PatchRecord in self._inserts
+
+    def insert(self, record: Record | PlainRecord) -> None:
         shape = SHAPES[type(record)]
         self._inserts.setdefault(type(record), []).append(shape.insert_row(record))
 
@@ -117,7 +135,7 @@ class _Shape:
         self.update = f"UPDATE {meta.table_name} SET {assignments} WHERE {where}"
         self.find = f"SELECT 1 FROM {meta.table_name} WHERE {where}"
 
-    def insert_row(self, record: Record | CommandRecord) -> list[Any]:
+    def insert_row(self, record: Record | PlainRecord) -> list[Any]:
         return _with_json(list(record[: self._width]), self._json)
 
     def update_row(self, record: Record, based_on: int) -> list[Any]:
@@ -153,10 +171,17 @@ def _marks(count: int) -> str:
 
 SHAPES: dict[type, _Shape] = {
     # The number says how many of the table's first columns never change once the row is made.
-    RunRecord: _Shape(tables.Run, 16, key=("run_id",), json_columns=("variables", "settings")),
+    RunRecord: _Shape(
+        tables.Run, 16, key=("run_id",), json_columns=("variables", "settings", "diff_stats", "promotion")
+    ),
     TaskRecord: _Shape(tables.Task, 10, key=("task_id",), json_columns=("depends_on", "outputs")),
     AttemptRecord: _Shape(tables.StepAttempt, 8, key=("run_id", "attempt_id"), json_columns=("diff_stats",)),
     WorkstreamRecord: _Shape(tables.Workstream, 4, key=("workstream_id",)),
+    PatchRecord: _Shape(tables.Patch, 8, key=("patch_id",), json_columns=("diff_stats", "risk_reasons", "findings")),
+    PatchFileRecord: _Shape(tables.PatchFile, 11, key=("patch_id", "commit_id", "position")),
+    ReviewRecord: _Shape(tables.Review, 12, key=("review_id",), json_columns=("files", "hunks")),
+    CommentRecord: _Shape(tables.ReviewComment, 10, key=("comment_id",)),
+    GateRecord: _Shape(tables.Gate, 10, key=("gate_id",)),
     CommandRecord: _Shape(tables.Command, 9, key=("command_id",), json_columns=("arguments",)),
 }
 

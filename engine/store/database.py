@@ -79,6 +79,7 @@ class Database:
         self._write_lock = FileLock(fcntl.LOCK_SH, self.path, busy_seconds)
         self._checkpoint_lock = FileLock(fcntl.LOCK_EX, self.path, CHECKPOINT_PATIENCE)
         self._identity = (0, 0)
+        self._is_full = False
         self.peewee = self._closed_database()
         try:
             with self.translated_errors():
@@ -151,11 +152,12 @@ class Database:
     # -- writing ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Cursor]:
+    def transaction(self, *, survives_power_cut: bool = False) -> Iterator[sqlite3.Cursor]:
         """One write transaction, taken at once (never upgraded from a read), all or nothing."""
         with self.lock, self._write_lock:
             cursor = self._cursor()
             try:
+                self._synchronise(cursor, fully=survives_power_cut)
                 cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
@@ -165,6 +167,12 @@ class Database:
             except BaseException:
                 self._undo(cursor)
                 raise
+
+    def _synchronise(self, cursor: sqlite3.Cursor, *, fully: bool) -> None:
+        """Whether commits wait for the disk from here on."""
+        if fully != self._is_full:
+            cursor.execute(f"PRAGMA synchronous = {'FULL' if fully else 'NORMAL'}")
+            self._is_full = fully
 
     def _cursor(self) -> sqlite3.Cursor:
         cursor: sqlite3.Cursor = self.peewee.cursor()

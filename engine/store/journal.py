@@ -21,9 +21,21 @@ from engine.states import MACHINES
 from engine.states.reasons import OUR_REASONS
 from engine.store.batch import Batch, Draft
 from engine.store.database import Database
-from engine.store.records import AttemptRecord, CommandRecord, Record, RunRecord, TaskRecord, WorkstreamRecord
+from engine.store.records import (
+    AttemptRecord,
+    CommandRecord,
+    GateRecord,
+    PatchRecord,
+    PlainRecord,
+    Record,
+    ReviewRecord,
+    RunRecord,
+    TaskRecord,
+    WorkstreamRecord,
+)
 
-R = TypeVar("R", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord)
+M = TypeVar("M", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord, PatchRecord, GateRecord)
+R = TypeVar("R", RunRecord, TaskRecord, AttemptRecord, WorkstreamRecord, PatchRecord, GateRecord, ReviewRecord)
 
 
 def _named(event_type: str) -> tuple[str, str]:
@@ -39,7 +51,7 @@ _EVENT_TYPES = {
 """Every move that the state tables list: what it is called when it has happened, and how grave that is."""
 
 
-_FROM_OUTSIDE = frozenset({"message", "outputs"})
+_FROM_OUTSIDE = frozenset({"message", "outputs", "review_comment", "review_reason", "outcome"})
 """The columns that hold what a step said. The others are ours: a short secret must not tear a time or a word apart."""
 
 
@@ -98,7 +110,7 @@ class Journal:
 
     def move(
         self,
-        record: R,
+        record: M,
         to_state: str,
         *,
         trigger: str,
@@ -106,7 +118,7 @@ class Journal:
         operator: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         **columns: Any,
-    ) -> R:
+    ) -> M:
         """Change an entity's state and answer the record as it is then. The only place where a state is written."""
         named = _EVENT_TYPES.get((record.entity, record.state, to_state))
         if named is None:
@@ -134,7 +146,7 @@ class Journal:
             batch.change(amended)
         return amended
 
-    def add(self, record: Record | CommandRecord) -> None:
+    def add(self, record: Record | PlainRecord) -> None:
         """Bring a new row into being, in its initial state."""
         with Group(self) as batch:
             batch.insert(record)
@@ -203,7 +215,7 @@ class Journal:
     def _write(self) -> list[Event]:
         if self._has_failed_inside:
             raise RuntimeError("a group failed inside this one, so nothing of it can be written")
-        with self.database.transaction() as cursor:
+        with self.database.transaction(survives_power_cut=self._batch.is_ledger) as cursor:
             return self._batch.write(cursor)
 
     def now(self) -> str:
@@ -233,7 +245,7 @@ class Journal:
             self._mask_metadata(metadata) if metadata and self._secrets else metadata or {},
         )
 
-    def _refuse(self, record: Record, to_state: str) -> NoReturn:
+    def _refuse(self, record: M, to_state: str) -> NoReturn:
         """A move that the entity's table does not list, told with what led there."""
         allowed = MACHINES[record.entity].allowed(record.state)
         raise InvalidTransition(

@@ -60,7 +60,56 @@ def create_runs_and_journal(database: SqliteDatabase) -> None:
         database.execute_sql(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_runs_and_journal,)
+def create_the_ledger(database: SqliteDatabase) -> None:
+    """Patches with their files, the reviews and gates that decide about them, and where a run's branch stands."""
+    for statement in (
+        "ALTER TABLE runs ADD COLUMN base_commit TEXT",
+        "ALTER TABLE runs ADD COLUMN head_commit TEXT",
+        "ALTER TABLE runs ADD COLUMN diff_stats TEXT",
+        "ALTER TABLE runs ADD COLUMN promotion TEXT",
+        """CREATE TABLE patches (
+            patch_id TEXT PRIMARY KEY NOT NULL, run_id TEXT NOT NULL, task_id TEXT NOT NULL, step_id TEXT NOT NULL,
+            attempt_id TEXT, origin TEXT NOT NULL, parent_patch_id TEXT, created_at TEXT NOT NULL,
+            state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT, base_commit TEXT NOT NULL,
+            commit_id TEXT NOT NULL, patch_hash TEXT NOT NULL, stable_id TEXT NOT NULL, diff_path TEXT,
+            diff_stats TEXT NOT NULL, risk_score INTEGER NOT NULL, risk_reasons TEXT NOT NULL,
+            findings TEXT NOT NULL, is_released INTEGER NOT NULL, superseded_by TEXT, candidate_commit TEXT,
+            candidate_head TEXT, committed_commit TEXT, manual_review_required INTEGER NOT NULL,
+            review_status TEXT NOT NULL, reviewer TEXT, reviewed_by TEXT, reviewed_at TEXT, review_comment TEXT,
+            review_reason TEXT) WITHOUT ROWID""",
+        "CREATE INDEX patches_of_run ON patches (run_id)",
+        "CREATE INDEX patches_of_task ON patches (task_id)",
+        "CREATE INDEX patches_in_state ON patches (state)",
+        """CREATE TABLE patch_files (
+            patch_id TEXT NOT NULL, commit_id TEXT NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL,
+            old_path TEXT, status TEXT NOT NULL, old_mode TEXT NOT NULL, new_mode TEXT NOT NULL,
+            lines_added INTEGER NOT NULL, lines_deleted INTEGER NOT NULL, is_binary INTEGER NOT NULL,
+            PRIMARY KEY (patch_id, commit_id, position)) WITHOUT ROWID""",
+        """CREATE TABLE reviews (
+            review_id TEXT PRIMARY KEY NOT NULL, patch_id TEXT NOT NULL, run_id TEXT NOT NULL,
+            commit_id TEXT NOT NULL, decision TEXT NOT NULL, created_at TEXT NOT NULL, reviewer TEXT, comment TEXT,
+            files TEXT NOT NULL, hunks TEXT NOT NULL, edited_path TEXT, sends_back INTEGER NOT NULL,
+            version INTEGER NOT NULL, acted_at TEXT, outcome TEXT) WITHOUT ROWID""",
+        "CREATE INDEX reviews_of_patch ON reviews (patch_id)",
+        "CREATE INDEX undecided_reviews ON reviews (run_id) WHERE acted_at IS NULL",
+        """CREATE TABLE review_comments (
+            comment_id TEXT PRIMARY KEY NOT NULL, patch_id TEXT NOT NULL, run_id TEXT NOT NULL,
+            commit_id TEXT NOT NULL, created_at TEXT NOT NULL, author TEXT, path TEXT, line INTEGER,
+            side TEXT NOT NULL, text TEXT NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX comments_of_patch ON review_comments (patch_id)",
+        """CREATE TABLE gates (
+            gate_id TEXT PRIMARY KEY NOT NULL, run_id TEXT NOT NULL, patch_id TEXT, step_id TEXT, name TEXT NOT NULL,
+            type TEXT NOT NULL, purpose TEXT NOT NULL, commit_id TEXT NOT NULL, log_path TEXT NOT NULL,
+            created_at TEXT NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT,
+            exit_code INTEGER, message TEXT, duration_seconds REAL, started_at TEXT, ended_at TEXT, pid INTEGER,
+            process_started INTEGER, boot_id TEXT) WITHOUT ROWID""",
+        "CREATE INDEX gates_of_run ON gates (run_id)",
+        "CREATE VIEW patch_ledger AS SELECT patch_id AS ledger_id, * FROM patches",
+    ):
+        database.execute_sql(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_runs_and_journal, create_the_ledger)
 
 
 def applied(database: SqliteDatabase) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LISTED = (
     Run.run_id, Run.project_id, Run.plan_id, Run.plan_name, Run.plan_path, Run.state, Run.reason, Run.pause_reason,
     Run.orchestration_mode, Run.mode, Run.target, Run.priority, Run.retry_of, Run.created_at, Run.started_at,
-    Run.ended_at,
+    Run.ended_at, Run.base_commit, Run.head_commit,
 )  # fmt: skip
 """What a listing shows of a run: everything but the plan, which may be large."""
 
@@ -64,14 +64,14 @@ def resolve_run_id(database: "Database", given: str) -> str:
     if given == "last":
         rows = database.dicts(Run.select(Run.run_id).order_by(Run.run_id.desc()).limit(1))
     else:
-        rows = database.dicts(Run.select(Run.run_id).where(_begins(Run.run_id, given, "run_")).limit(6))
+        rows = database.dicts(Run.select(Run.run_id).where(begins(Run.run_id, given, "run_")).limit(6))
     if len(rows) != 1:
         raise NotFound("run", given, candidates=[row["run_id"] for row in rows])
     found: str = rows[0]["run_id"]
     return found
 
 
-def _begins(column: Any, given: str, prefix: str) -> Any:
+def begins(column: Any, given: str, prefix: str) -> Any:
     """Ids that begin with the given text, with or without the kind's prefix; letters in either case."""
     text = given if given.startswith(prefix) else prefix + given
     text = prefix + text[len(prefix) :].upper()
@@ -199,6 +199,8 @@ def _states_without_their_move(database: "Database") -> Iterator[str]:
         ("task", "tasks", "task_id", TaskState.PENDING),
         ("attempt", "step_attempts", "attempt_id", "running"),
         ("workstream", "workstreams", "workstream_id", "planned"),
+        ("patch", "patches", "patch_id", "created"),
+        ("gate", "gates", "gate_id", "pending"),
     ):
         rows = database.rows(
             f"WITH newest AS (SELECT entity_id, max(seq) AS seq FROM state_transitions WHERE entity_type = ? "
@@ -226,13 +228,30 @@ def _left_open(database: "Database") -> Iterator[str]:
     )
     for task_id, state in tasks:
         yield f"task {task_id} is still {state} although its run has ended"
+    patches = database.rows(
+        "SELECT p.patch_id, p.state FROM patches p JOIN runs r ON r.run_id = p.run_id "
+        "WHERE p.state IN ('created', 'validated', 'awaiting_review', 'queued', 'applied', 'apply_failed', 'verified') "
+        "AND r.state IN ('succeeded', 'failed', 'canceled') LIMIT 20"
+    )
+    for patch_id, state in patches:
+        yield f"patch {patch_id} is still {state} although its run has ended"
+    gates = database.rows(
+        "SELECT g.gate_id FROM gates g JOIN runs r ON r.run_id = g.run_id WHERE g.state IN ('pending', 'blocked', "
+        "'running') AND g.purpose = 'verify' AND r.state IN ('succeeded', 'failed', 'canceled') LIMIT 20"
+    )
+    for (gate_id,) in gates:
+        yield f"gate {gate_id} is still open although its run has ended"
+
+
+_RUN_JSON = ("variables", "settings", "diff_stats", "promotion")
 
 
 # -- rows into records ---------------------------------------------------------------------------------------
 
 
 def _run(row: Mapping[str, Any]) -> RunRecord:
-    return RunRecord(**{**row, "variables": json.loads(row["variables"]), "settings": json.loads(row["settings"])})
+    read = {name: json.loads(row[name]) if row[name] else None for name in _RUN_JSON}
+    return RunRecord(**{**row, **read})
 
 
 def _task(row: tuple[Any, ...]) -> TaskRecord:

@@ -36,6 +36,10 @@ class Run(Table):
     owner_host = TextField(null=True)
     started_at = TextField(null=True)
     ended_at = TextField(null=True)
+    base_commit = TextField(null=True)
+    head_commit = TextField(null=True)
+    diff_stats = TextField(null=True)
+    promotion = TextField(null=True)
 
     class Meta:
         table_name = "runs"
@@ -111,6 +115,134 @@ class Workstream(Table):
         table_name = "workstreams"
 
 
+class Patch(Table):
+    """The ledger: every change that a step made, or that somebody brought in."""
+
+    patch_id = TextField(primary_key=True)
+    run_id = TextField()
+    task_id = TextField()
+    step_id = TextField()
+    attempt_id = TextField(null=True)
+    origin = TextField()
+    parent_patch_id = TextField(null=True)
+    created_at = TextField()
+    state = TextField()
+    version = IntegerField()
+    reason = TextField(null=True)
+    base_commit = TextField()
+    commit_id = TextField()
+    patch_hash = TextField()
+    stable_id = TextField()
+    diff_path = TextField(null=True)
+    diff_stats = TextField()
+    risk_score = IntegerField()
+    risk_reasons = TextField()
+    findings = TextField()
+    is_released = BooleanField()
+    superseded_by = TextField(null=True)
+    candidate_commit = TextField(null=True)
+    candidate_head = TextField(null=True)
+    committed_commit = TextField(null=True)
+    manual_review_required = BooleanField()
+    review_status = TextField()
+    reviewer = TextField(null=True)
+    reviewed_by = TextField(null=True)
+    reviewed_at = TextField(null=True)
+    review_comment = TextField(null=True)
+    review_reason = TextField(null=True)
+
+    class Meta:
+        table_name = "patches"
+
+
+class PatchFile(Table):
+    """What a patch changes in one file; the files of each commit that a patch has had."""
+
+    patch_id = TextField()
+    commit_id = TextField()
+    position = IntegerField()
+    path = TextField()
+    old_path = TextField(null=True)
+    status = TextField()
+    old_mode = TextField()
+    new_mode = TextField()
+    lines_added = IntegerField()
+    lines_deleted = IntegerField()
+    is_binary = BooleanField()
+
+    class Meta:
+        table_name = "patch_files"
+        primary_key = CompositeKey("patch_id", "commit_id", "position")
+
+
+class Review(Table):
+    """A person's decision about one commit of a patch."""
+
+    review_id = TextField(primary_key=True)
+    patch_id = TextField()
+    run_id = TextField()
+    commit_id = TextField()
+    decision = TextField()
+    created_at = TextField()
+    reviewer = TextField(null=True)
+    comment = TextField(null=True)
+    files = TextField()
+    hunks = TextField()
+    edited_path = TextField(null=True)
+    sends_back = BooleanField()
+    version = IntegerField()
+    acted_at = TextField(null=True)
+    outcome = TextField(null=True)
+
+    class Meta:
+        table_name = "reviews"
+
+
+class ReviewComment(Table):
+    comment_id = TextField(primary_key=True)
+    patch_id = TextField()
+    run_id = TextField()
+    commit_id = TextField()
+    created_at = TextField()
+    author = TextField(null=True)
+    path = TextField(null=True)
+    line = IntegerField(null=True)
+    side = TextField()
+    text = TextField()
+
+    class Meta:
+        table_name = "review_comments"
+
+
+class Gate(Table):
+    """One execution of a check."""
+
+    gate_id = TextField(primary_key=True)
+    run_id = TextField()
+    patch_id = TextField(null=True)
+    step_id = TextField(null=True)
+    name = TextField()
+    type = TextField()
+    purpose = TextField()
+    commit_id = TextField()
+    log_path = TextField()
+    created_at = TextField()
+    state = TextField()
+    version = IntegerField()
+    reason = TextField(null=True)
+    exit_code = IntegerField(null=True)
+    message = TextField(null=True)
+    duration_seconds = FloatField(null=True)
+    started_at = TextField(null=True)
+    ended_at = TextField(null=True)
+    pid = IntegerField(null=True)
+    process_started = IntegerField(null=True)
+    boot_id = TextField(null=True)
+
+    class Meta:
+        table_name = "gates"
+
+
 class Command(Table):
     seq = IntegerField(primary_key=True)
     command_id = TextField(unique=True)
@@ -180,6 +312,11 @@ TABLES: tuple[type[Table], ...] = (
     Task,
     StepAttempt,
     Workstream,
+    Patch,
+    PatchFile,
+    Review,
+    ReviewComment,
+    Gate,
     Command,
     StateTransition,
     EventRow,

@@ -35,19 +35,38 @@ class Capture(NamedTuple):
 
 def archive(worktree: Worktree, *, attempt: int = 1) -> str:
     """Keep the contents of a failed step's worktree; answer the ref. It need not be sound, only be there."""
+    name = f"{_ref_part(worktree.run_id)}/{_ref_part(worktree.step_id)}.{attempt}"
+    captured = _contents(worktree)
+    return _keep_contents(worktree, captured, f"{ARCHIVE}{name}")
+
+
+def archive_changes(worktree: Worktree, ref: str) -> str | None:
+    """The same under a ref that is named, and only if something was changed since the worktree was reset."""
+    captured = _contents(worktree)
+    git = Git(worktree.common_git_folder)
+    is_changed = captured.tree != git.line("rev-parse", f"{worktree.commit}^{{tree}}")
+    if not is_changed and _head_of(worktree) in (None, worktree.commit):
+        return None
+    return _keep_contents(worktree, captured, ref)
+
+
+def _contents(worktree: Worktree) -> Capture:
     if worktree.path.is_symlink() or not worktree.path.is_dir():
         raise ActionRefused("archive", str(worktree.path), "its folder is gone or is a link")
     private = worktree.index_path.with_name(worktree.index_path.name + ".archive")
     git = Git(worktree.common_git_folder, worktree.path, private, settings=_CAPTURING).durable()
     try:
         worktree.copy_index(private)
-        captured = capture(git)
+        return capture(git)
     finally:
         _remove_index(private)
+
+
+def _keep_contents(worktree: Worktree, captured: Capture, ref: str) -> str:
+    git = Git(worktree.common_git_folder, settings=_CAPTURING).durable()
     head = _head_of(worktree)
     parents = [worktree.commit, *([head] if head and head != worktree.commit else [])]
-    name = f"{_ref_part(worktree.run_id)}/{_ref_part(worktree.step_id)}.{attempt}"
-    return keep(git, name, captured.tree, parents, f"Archive of {name}")
+    return keep(git, ref, captured.tree, parents, f"Archive of {ref.removeprefix(ARCHIVE)}")
 
 
 def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool = True) -> str | None:
@@ -74,7 +93,9 @@ def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool 
         parents.append(git.line("commit-tree", str(staged), "-p", head, "-m", f"What was staged in {name}"))
     if found == committed and len(parents) == 1 and _is_kept(git, head):
         return None
-    return keep(git.at(git_folder=home.common_git_folder), _ref_part(name), found, parents, f"Archive of {name}")
+    return keep(
+        git.at(git_folder=home.common_git_folder), f"{ARCHIVE}{_ref_part(name)}", found, parents, f"Archive of {name}"
+    )
 
 
 def capture(git: Git) -> Capture:
@@ -92,24 +113,27 @@ def capture(git: Git) -> Capture:
     return Capture(git.line("write-tree"), tuple(map(os.fsdecode, repositories)))
 
 
-def keep(git: Git, name: str, tree: str, parents: Sequence[str], message: str) -> str:
+def keep(git: Git, wanted: str, tree: str, parents: Sequence[str], message: str) -> str:
     """Make a commit and a ref of its own for it; one that is there already is never moved."""
     words = [word for parent in parents for word in ("-p", parent)]
     commit = git.line("commit-tree", tree, *words, "-m", message)
-    for _ in range(5):  # Somebody else may take a name at the same moment.
+    folder, _, leaf = wanted.rpartition("/")
+    # Somebody else may take a name at the same moment; and what should be a folder may be a ref.
+    for name in (wanted, wanted, wanted, f"{folder}-more/{leaf}"):
         ref = _free_ref(git, name)
         if git.ask("update-ref", ref, commit, "0" * len(commit)).exit_code == 0:
             return ref
-    raise GitFailed("update-ref", f"{ref} cannot be made")
+    raise GitFailed("update-ref", f"there is no free name beside {wanted}")
 
 
-def _free_ref(git: Git, name: str) -> str:
-    """The first name that no ref has, and that is neither above nor below one."""
-    taken = git.tell("for-each-ref", "--format=%(refname)", f"{ARCHIVE}{name}", f"{ARCHIVE}{name}-*").split()
-    names = {os.fsdecode(ref).removeprefix(ARCHIVE) for ref in taken}
-    heads = {"/".join(found.split("/")[: name.count("/") + 1]) for found in names}
-    numbered = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
-    return ARCHIVE + next(each for each in numbered if each not in heads)
+def _free_ref(git: Git, wanted: str) -> str:
+    """The first name, numbered from the second on, that no ref has and no ref is below."""
+    patterns = (wanted, f"{wanted}-*", f"{wanted}-*/**")
+    told = os.fsdecode(git.tell("for-each-ref", "--format=%(refname)", *patterns)).split()
+    depth = wanted.count("/") + 1
+    taken = {"/".join(ref.split("/")[:depth]) for ref in told}
+    numbered = (wanted if number == 1 else f"{wanted}-{number}" for number in itertools.count(1))
+    return next(name for name in numbered if name not in taken)
 
 
 def _staged_tree(git: Git, index: Path, private: Path) -> str | None:

@@ -38,6 +38,9 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_json_option()
     parser.add_argument("--dry-run", action="store_true", help="say what would be started, and start nothing")
     parser.add_argument("--detach", action="store_true", help="write the run down and leave it pending")
+    parser.add_argument(
+        "--target", metavar="BRANCH", help="the branch that gets the changes (the one checked out); none: no branch"
+    )
     parser.add_argument("--max-concurrent", metavar="N", type=_positive, help="how many steps run at once")
     parser.add_argument(
         "--orchestration", metavar="MODE", choices=ORCHESTRATION_MODES, help=", ".join(ORCHESTRATION_MODES)
@@ -66,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             path=Path(arguments.plan),
             variables=variables(arguments),
             settings=_settings(arguments, plan),
+            target=arguments.target,
         )
         for warning in queries.warnings_of(orchestrator.database, run_id):
             say(f"warning: {warning}")

@@ -8,7 +8,10 @@ import argparse
 import runpy
 import sys
 
-NAMES = ("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands", "worktrees")
+NAMES = (
+    *("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands"),
+    *("worktrees", "diff_stats"),
+)
 QUICK = {"steps", "journal", "worktrees"}
 
 

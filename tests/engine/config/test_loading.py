@@ -140,7 +140,8 @@ def test_a_repositorys_file_cannot_set_what_reaches_outside_a_plan(
 ) -> None:
     section, name = key.split(".")
     is_list = SETTINGS[key].type == tuple[str, ...] and not SETTINGS[key].limits.is_command
-    content = f"[{section}]\n{name} = " + ('["EVIL"]' if is_list else '"/evil"')
+    evil = "true" if SETTINGS[key].type is bool else '["EVIL"]' if is_list else '"/evil"'
+    content = f"[{section}]\n{name} = {evil}"
     _write(repository / "minipipe.toml", content)
     message = _problem(repository, environ)
     assert f"{key} can be set only in your own file, {user_file(environ)}" in message
@@ -155,6 +156,9 @@ def test_commands_places_and_the_environment_are_among_what_only_the_user_sets()
         "daemon.log_dir",
         "worktrees.dir",
         "run.env_allow",
+        "patches.allow_filters",
+        "commits.sign",
+        "commits.hooks",
     }
 
 

@@ -15,6 +15,8 @@ MOVES = [
 
 FURTHER = {
     "run_pausing", "run_canceling", "run_recovered", "step_orphaned", "step_output",
+    "patch_rebased", "patch_released", "review_approved", "review_rejected", "review_changes_requested",
+    "review_commented", "review_void", "promotion_done", "promotion_refused", "run_rolled_back",
     "planning_complete", "warning", "log_capped", "command_done", "command_refused",
 }  # fmt: skip
 

@@ -80,7 +80,7 @@ def objects(node: Any) -> list[dict[str, Any]]:
 
 
 def test_every_key_is_described_and_no_other_is_allowed() -> None:
-    assert len(objects(SCHEMA)) == 8
+    assert len(objects(SCHEMA)) == 9
     for schema in objects(SCHEMA):
         assert schema["additionalProperties"] is False
         assert schema["description"]

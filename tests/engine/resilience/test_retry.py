@@ -13,7 +13,7 @@ from engine.states.outcomes import Outcome
 
 STEADY = Backoff(initial_seconds=1, factor=2, max_seconds=60, jitter=0)
 CHARGED = {"no_change", "failed", "timeout", "check_failed", "transient", "interrupted", "protocol_error"}
-UNCHARGED = {"rate_limited", "orphaned"}
+UNCHARGED = {"rate_limited", "orphaned", "conflict", "changes_requested"}
 ANY_BACKOFF = st.builds(Backoff, *[st.floats() | st.integers(-(10**400), 10**400) for _ in range(4)])
 
 

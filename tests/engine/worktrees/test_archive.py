@@ -91,3 +91,11 @@ def test_traps_for_git_do_not_keep_work_from_being_kept(repository: Repository) 
         ref = archive(worktree)
     changed = git(repository.root, "diff", "--name-status", repository.second, ref)
     assert changed == "M\tsame\nD\ttool\n"
+
+
+def test_a_ref_in_the_way_of_the_folder_does_not_keep_work_from_being_kept(repository: Repository) -> None:
+    git(repository.root, "update-ref", "refs/minipipe/archive/run", repository.second)
+    git(repository.root, "update-ref", "refs/minipipe/archive/run-more/step.1-2/below", repository.second)
+    with repository.claim() as worktree:
+        refs = [archive(worktree), archive(worktree)]
+    assert refs == [f"refs/minipipe/archive/run-more/step.1{number}" for number in ("", "-3")]

@@ -1,0 +1,88 @@
+"""Files that a step promised and that git ignores: kept with the run, and placed where later steps work.
+
+What git does not ignore is part of the step's patch and needs no other way.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.git.program import Git
+
+LIMIT_BYTES = 256 * 1024 * 1024
+"""What all kept files of one step may come to."""
+
+
+class Artifacts:
+    """The kept files of one run, a folder a step."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, step_id: str, worktree: Git, outputs: Iterable[str]) -> None:
+        """Copy what git ignores among a step's outputs; ValueError where that is too much, or no plain file."""
+        assert worktree.work_tree is not None
+        shutil.rmtree(self._folder / step_id, ignore_errors=True)
+        budget = LIMIT_BYTES
+        for output in outputs:
+            if worktree.ask("check-ignore", "--quiet", "--no-index", "--", output).exit_code == 0:
+                budget -= self._keep_one(worktree.work_tree / output, self._folder / step_id / output)
+                if budget < 0:
+                    raise ValueError(f"the outputs that git ignores are larger than {LIMIT_BYTES // 1024**2} MiB")
+
+    def _keep_one(self, source: Path, target: Path) -> int:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir() and not source.is_symlink():
+            _check_plain(source)
+            shutil.copytree(source, target, symlinks=True)
+            return sum(path.lstat().st_size for path in target.rglob("*"))
+        if not stat.S_ISREG(source.lstat().st_mode):
+            raise ValueError(f"{source.name} is neither a plain file nor a folder")
+        shutil.copy2(source, target, follow_symlinks=False)
+        return target.lstat().st_size
+
+    def place(self, step_ids: Iterable[str], root: Path) -> None:
+        """Put the kept files of these steps where another one is about to work."""
+        for step_id in step_ids:
+            folder = self._folder / step_id
+            if folder.is_dir():
+                _copy_into(folder, root)
+
+
+def copy_ignored(names: Iterable[str], source: Path, root: Path) -> list[str]:
+    """Copy files that a plan names from the repository's own folder; answer those that are not there."""
+    missing = []
+    for name in names:
+        origin = source / name
+        if not origin.exists():
+            missing.append(name)
+        elif origin.is_dir():
+            _copy_into(origin, root / name)
+        else:
+            _copy_file(origin, root, Path(name))
+    return missing
+
+
+def _check_plain(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if not (path.is_symlink() or path.is_dir() or path.is_file()):
+            raise ValueError(f"{path.name} is neither a plain file nor a folder")
+
+
+def _copy_into(folder: Path, root: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            _copy_file(path, root, path.relative_to(folder))
+
+
+def _copy_file(origin: Path, root: Path, relative: Path) -> None:
+    """Copy a file to below a root, never through a link that stands there."""
+    target = root / relative
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not os.path.realpath(target.parent).startswith(os.path.realpath(root)):
+        raise ValueError(f"{relative} would be written through a link")
+    target.unlink(missing_ok=True)
+    shutil.copy2(origin, target)

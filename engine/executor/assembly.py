@@ -1,0 +1,167 @@
+"""A run's loop, put together: worktrees, captures and a pipeline where its steps are isolated, none of it elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.backends.contract import Backend
+from engine.config.keys import Config
+from engine.executor.artifacts import Artifacts
+from engine.executor.attempts import Attempts
+from engine.executor.changes import Capturing
+from engine.executor.control import Control
+from engine.executor.environment import run_environment
+from engine.executor.gatekeeper import Setting
+from engine.executor.inbox import Inbox
+from engine.executor.integration import Integration
+from engine.executor.loop import RunLoop
+from engine.executor.open_patches import OpenPatches
+from engine.executor.pipeline import Pipeline
+from engine.executor.runbook import Runbook
+from engine.executor.strays import Strays
+from engine.executor.workplaces import OwnWorktrees, TheFolderItself, Workplaces
+from engine.git.objects import Identity, identity_of
+from engine.git.program import Git
+from engine.git.repository import find_repository
+from engine.patches.application import Signature
+from engine.patches.intake import Intake
+from engine.patches.judgement import Rules
+from engine.patches.limits import PatchLimits
+from engine.plan.plan import Step
+from engine.scheduler import Scheduler
+from engine.worktrees.places import default_worktrees_dir, place_of
+from engine.worktrees.pool import WorktreePool
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run takes from the process that executes it."""
+
+    environ: Mapping[str, str]
+    config: Config
+    held: tuple[int, ...] = ()
+    """Descriptors that every git of ours keeps open: the run's lock lasts until the last of them has ended."""
+
+
+class Workshop:
+    """The parts that work on one run's changes; `git` is None where its steps work in the folder itself."""
+
+    def __init__(self, book: Runbook, around: Surroundings) -> None:
+        self._book = book
+        self._around = around
+        script = book.script
+        folder = script.workspace.run_folder(book.run.run_id)
+        self._logs, self._diffs = folder / "logs", folder / "patches"
+        self._artifacts = Artifacts(folder / "artifacts")
+        self.git: Git | None = None
+        self.identity: Identity | None = None
+        self.places: Workplaces = TheFolderItself(script.workspace.root)
+        if script.settings.isolation != "none":
+            self._isolate()
+
+    def _isolate(self) -> None:
+        workspace, settings = self._book.script.workspace, self._book.script.settings
+        assert workspace.git_folder is not None
+        repository = find_repository(workspace.root, workspace.git_folder)
+        self.git = repository.git.holding(*self._around.held)
+        self.identity = identity_of(repository.here)
+        wishes = self._book.script.plan.globals.worktree
+        pool = WorktreePool(
+            repository.common,
+            worktrees_home(self._around.config, repository.common),
+            cap=settings.worktree_cap,
+            sparse=wishes.sparse,
+            held=self._around.held,
+        )
+        self.places = OwnWorktrees(
+            pool,
+            self._book.run.run_id,
+            settings.isolation,
+            source=repository.root or repository.common,
+            wishes=wishes,
+            artifacts=self._artifacts,
+        )
+
+    def attempts(self) -> Attempts:
+        capturing = None
+        if self.git is not None and self.identity is not None:
+            capturing = Capturing(self.git, self.identity, self._artifacts)
+        return Attempts(self._book, places=self.places, capturing=capturing, outer_environment=self._around.environ)
+
+    def setting(self) -> Setting:
+        """What the gates of this run have in common."""
+        script = self._book.script
+        return Setting(
+            journal=self._book.journal,
+            places=self.places,
+            values=script.values,
+            run_id=self._book.run.run_id,
+            environment=run_environment(script, self._book.run.run_id, outer=self._around.environ),
+            logs=self._logs,
+            timeout_seconds=script.settings.timeout_seconds,
+            grace_seconds=script.settings.grace_seconds,
+            log_cap_bytes=script.settings.log_cap_bytes,
+        )
+
+    def loop(
+        self,
+        attempts: Attempts,
+        scheduler: Scheduler,
+        backend: Backend,
+        control: Control,
+        inbox: Inbox,
+        *,
+        stays_when_paused: bool,
+    ) -> RunLoop:
+        loop = RunLoop(
+            self._book,
+            attempts,
+            scheduler,
+            backend,
+            control,
+            inbox,
+            places=self.places,
+            stays_when_paused=stays_when_paused,
+        )
+        if self.git is not None and self.identity is not None:
+            intake = Intake(self._book.journal, self.git, self._diffs)
+            patches = OpenPatches(loop, self._book, intake, Integration(self.git, self._book), self.rules)
+            loop.pipeline = Pipeline(patches, self.setting(), self.signature(), Strays(self.git))
+        return loop
+
+    def signature(self) -> Signature:
+        """Who this run's commits are by, and how they are signed, if the user wants that."""
+        assert self.git is not None
+        assert self.identity is not None
+        is_signed = self._book.script.settings.sign_commits
+        return Signature(self.identity, signing_settings(self.git) if is_signed else None)
+
+    def rules(self, step: Step) -> Rules:
+        """What the change of a step is judged by."""
+        settings = self._book.script.settings
+        return Rules(
+            include=step.scope.include,
+            exclude=step.scope.exclude,
+            limits=PatchLimits(max_files=settings.max_files, max_bytes=settings.max_patch_bytes),
+            allow_filters=settings.allow_filters,
+            secrets=self._book.script.values.secrets,
+        )
+
+
+def worktrees_home(config: Config, common_git_folder: Path) -> Path:
+    """Where the worktrees of a repository are."""
+    folder = Path(config.worktrees.dir).expanduser() if config.worktrees.dir else default_worktrees_dir()
+    return place_of(folder, common_git_folder)
+
+
+_SIGNING = ("gpg.program", "gpg.format", "gpg.ssh.program", "gpg.x509.program", "user.signingKey")
+
+
+def signing_settings(git: Git) -> dict[str, str]:
+    """How the user signs: their own settings alone, for a repository's could start anything."""
+    found = {}
+    for key in _SIGNING:
+        done = git.ask("config", "--global", "--get", key)
+        if done.exit_code == 0:
+            found[key] = done.output.decode(errors="surrogateescape").rstrip("\n")
+    return found

@@ -1,0 +1,61 @@
+"""The pipeline of a run whose steps work in the folder itself: nothing is captured, so nothing is ever under way."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
+from engine.plan.plan import Step
+from engine.store.records import AttemptRecord, PatchRecord
+
+
+class NoPatches:
+    """Answers like a pipeline in which there is no patch."""
+
+    is_idle = True
+    is_working = False
+    waits_for: str | None = None
+    head = ""
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def close_refs(self) -> None: ...
+
+    def sum_up(self) -> None: ...
+
+    def advance(self, room: int) -> list[WorkOrder]:
+        return []
+
+    def promotion_after(self, state: str) -> Mapping[str, Any] | None:
+        return None
+
+    def runs_gate(self, gate_id: str) -> bool:
+        return False
+
+    def gates_running(self) -> list[str]:
+        return []
+
+    def look_around(self, step_id: str) -> None: ...
+
+    def note_facts(self, gate_id: str, facts: ProcessFacts | None) -> None: ...
+
+    def admit(self, step: Step, attempt: AttemptRecord, base: str, commit: str) -> PatchRecord:
+        return _never()
+
+    def settle_gate(self, end: AttemptEnd) -> None:
+        _never()
+
+    def obey(self, arguments: Mapping[str, Any]) -> str | None:
+        return "its steps work in the folder itself: there are no patches"
+
+    def cancel(self, *, finally_too: bool) -> None: ...
+
+    def drop(self, step_id: str, *, reason: str) -> None: ...
+
+    def retry_held(self) -> int:
+        return 0
+
+
+def _never() -> NoReturn:
+    raise AssertionError("nothing is captured in the folder itself")

@@ -1,0 +1,122 @@
+"""Commits, trees and blobs: read and written, never checked out."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from engine.errors import GitFailed
+from engine.git.program import Git
+
+
+class Identity(NamedTuple):
+    """Who a commit is by."""
+
+    name: str
+    email: str
+
+
+NOBODY = Identity("minipipe", "minipipe@localhost")
+"""Who commits where the user has not said who they are."""
+
+
+class Entry(NamedTuple):
+    """What stands at a path of a tree."""
+
+    mode: str
+    object_id: str
+
+
+def identity_of(git: Git) -> Identity:
+    """Who the user says that they are."""
+    found = [git.ask("config", "--get", key).output.decode(errors="replace").strip() for key in _WHO]
+    return Identity(*found) if all(found) else NOBODY
+
+
+_WHO = ("user.name", "user.email")
+
+
+def resolve_commit(git: Git, name: str) -> str | None:
+    """The commit that a name stands for, if there is one."""
+    if name.startswith("-"):
+        return None
+    done = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return done.output.decode().strip() if done.exit_code == 0 else None
+
+
+def tree_of(git: Git, commit: str) -> str:
+    return git.line("rev-parse", "--verify", f"{commit}^{{tree}}")
+
+
+def parents_of(git: Git, commit: str) -> list[str]:
+    return git.line("rev-list", "--parents", "--max-count=1", commit).split(" ")[1:]
+
+
+def is_ancestor(git: Git, older: str, newer: str) -> bool:
+    """Whether one commit is the other or leads to it."""
+    done = git.ask("merge-base", "--is-ancestor", older, newer)
+    if done.exit_code not in (0, 1):
+        raise GitFailed("merge-base", done.errors.decode(errors="replace").strip())
+    return done.exit_code == 0
+
+
+def merge_base(git: Git, one: str, other: str) -> str | None:
+    done = git.ask("merge-base", one, other)
+    return done.output.decode().strip() if done.exit_code == 0 else None
+
+
+def write_commit(
+    git: Git,
+    tree: str,
+    parents: Sequence[str],
+    message: str,
+    *,
+    identity: Identity = NOBODY,
+    signing: Mapping[str, str] | None = None,
+) -> str:
+    """A new commit, in the object database alone. `signing` holds the user's own settings for it, if it is signed."""
+    writer = git.durable()
+    who = {"user.name": identity.name, "user.email": identity.email}
+    writer = Git(
+        writer.git_folder, writer.work_tree, writer.index, writer.held, {**writer.settings, **who, **(signing or {})}
+    )
+    words = [word for parent in parents for word in ("-p", parent)]
+    words += ["-S"] if signing is not None else []
+    return writer.line("commit-tree", *words, tree, stdin=message.encode("utf-8", "surrogateescape"))
+
+
+def write_blob(git: Git, content: bytes) -> str:
+    return git.durable().line("hash-object", "-w", "--no-filters", "--stdin", stdin=content)
+
+
+def read_blob(git: Git, object_id: str) -> bytes:
+    return git.tell("cat-file", "blob", object_id)
+
+
+def read_blobs(git: Git, object_ids: Collection[str]) -> dict[str, bytes]:
+    """Several blobs with one process; what is missing or no blob is left out."""
+    if not object_ids:
+        return {}
+    output = git.tell("cat-file", "--batch", stdin="".join(f"{each}\n" for each in object_ids).encode())
+    found, place = {}, 0
+    while place < len(output):
+        end = output.index(b"\n", place)
+        header = output[place:end].split(b" ")
+        place = end + 1
+        if len(header) == 3 and header[2].isdigit():
+            size = int(header[2])
+            if header[1] == b"blob":
+                found[header[0].decode()] = output[place : place + size]
+            place += size + 1
+    return found
+
+
+def entries_of(git: Git, tree: str, paths: Iterable[bytes] = ()) -> dict[bytes, Entry]:
+    """What stands in a tree, by path, submodules and links included; only at these paths where some are given."""
+    wanted = list(paths)
+    scope: list[str | bytes] = ["--", *wanted] if wanted else []
+    found = {}
+    for line in git.tell("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, *scope).split(b"\0"):
+        if line:
+            facts, _, path = line.partition(b"\t")
+            mode, _, object_id = facts.decode().split(" ")
+            found[path] = Entry(mode, object_id)
+    return found

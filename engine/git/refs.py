@@ -1,0 +1,95 @@
+"""Refs: read, and moved only from where they were believed to be, so that nobody's work is ever lost.
+
+All of ours stand under `refs/minipipe/`; the functions below name them.
+"""
+
+import time
+
+from engine.errors import GitFailed
+from engine.git.program import Git
+
+OURS = "refs/minipipe/"
+_TRIES = 40
+_PAUSE_SECONDS = 0.05
+
+
+def run_ref(run_id: str) -> str:
+    """The integration head of a run."""
+    return f"{OURS}runs/{run_id}"
+
+
+def patch_ref(patch_id: str) -> str:
+    """Keeps the commit of a patch alive."""
+    return f"{OURS}patches/{patch_id}"
+
+
+def candidate_ref(patch_id: str) -> str:
+    """The commit that a patch becomes if its gates pass."""
+    return f"{OURS}candidates/{patch_id}"
+
+
+def shadow_ref(run_id: str) -> str:
+    """Where the steps of a run in shadow mode start from; never applied anywhere."""
+    return f"{OURS}shadow/{run_id}"
+
+
+def orphan_ref(attempt_id: str) -> str:
+    """What an attempt had changed when its engine died."""
+    return f"{OURS}orphans/{attempt_id}"
+
+
+def archive_ref(run_id: str, step_id: str, number: int) -> str:
+    """What a failed attempt had changed."""
+    return f"{OURS}archive/{run_id}/{step_id}.{number}"
+
+
+def branch_ref(name: str) -> str:
+    return f"refs/heads/{name}"
+
+
+def read_ref(git: Git, name: str) -> str | None:
+    done = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+    return done.output.decode().strip() if done.exit_code == 0 else None
+
+
+def list_refs(git: Git, *prefixes: str) -> dict[str, str]:
+    """Every ref below some prefixes, and what it points to."""
+    output = git.tell("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
+    pairs = (line.decode(errors="surrogateescape").split(" ", 1) for line in output.split(b"\n") if line)
+    return {name: object_id for object_id, name in pairs}
+
+
+def create_ref(git: Git, name: str, commit: str) -> None:
+    """Make a ref; one that is there and says the same is fine, one that says something else is not."""
+    if not move_ref(git, name, commit, "0" * len(commit)):
+        found = read_ref(git, name)
+        if found != commit:
+            raise GitFailed("update-ref", f"{name} is at {found}, not {commit}")
+
+
+def put_ref(git: Git, name: str, commit: str) -> None:
+    """Let a ref of ours say what the ledger says, wherever it was."""
+    found = read_ref(git, name)
+    if found != commit and not move_ref(git, name, commit, found or "0" * len(commit)):
+        raise GitFailed("update-ref", f"{name} is being moved by somebody else")
+
+
+def move_ref(git: Git, name: str, new: str, old: str, *, why: str = "minipipe") -> bool:
+    """Move a ref if it still is where it was believed to be; whether it was (zeros: it did not exist)."""
+    for _ in range(_TRIES):
+        done = git.durable().ask("update-ref", "-m", why, "--no-deref", name, new, old)
+        if done.exit_code == 0:
+            return True
+        found = read_ref(git, name)
+        if (found or "0" * len(new)) != old:
+            return False
+        # It is where it should be, so somebody else holds its lock for a moment.
+        time.sleep(_PAUSE_SECONDS)
+    raise GitFailed("update-ref", done.errors.decode(errors="replace").strip(), retryable=True)
+
+
+def delete_ref(git: Git, name: str, old: str) -> bool:
+    """Delete a ref if it is where it was believed to be; true also if it is gone already."""
+    if git.durable().ask("update-ref", "--no-deref", "-d", name, old).exit_code == 0:
+        return True
+    return read_ref(git, name) is None

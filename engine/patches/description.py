@@ -1,0 +1,56 @@
+"""A change, described: everything that rules, reviewers and records want to know of it, from two commits."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from engine.git.changes import Change, DiffStats, shown_path
+from engine.git.diffs import changes_between, patch_identity, patch_text
+from engine.git.program import Git
+from engine.store.records import PatchFileRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a commit changes on its base."""
+
+    base: str
+    commit: str
+    changes: tuple[Change, ...]
+    text: bytes
+    """The patch that people see, and that git applies again."""
+    stable_id: str
+    """Git's own identity of the change, the same wherever it is applied."""
+
+    @property
+    def stats(self) -> DiffStats:
+        return DiffStats.of(self.changes)
+
+    @property
+    def text_hash(self) -> str:
+        return sha256(self.text).hexdigest()
+
+
+def describe(git: Git, base: str, commit: str) -> Description:
+    changes = changes_between(git, base, commit)
+    text = patch_text(git, base, commit)
+    return Description(base, commit, tuple(changes), text, patch_identity(git, text))
+
+
+def file_records(patch_id: str, description: Description) -> list[PatchFileRecord]:
+    """A row for each file of a change."""
+    return [
+        PatchFileRecord(
+            patch_id=patch_id,
+            commit_id=description.commit,
+            position=position,
+            path=shown_path(change.path),
+            old_path=None if change.old_path is None else shown_path(change.old_path),
+            status=change.status,
+            old_mode=change.old_mode,
+            new_mode=change.new_mode,
+            lines_added=change.lines_added,
+            lines_deleted=change.lines_deleted,
+            is_binary=change.is_binary,
+        )
+        for position, change in enumerate(description.changes)
+    ]
