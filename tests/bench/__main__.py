@@ -8,7 +8,7 @@ import argparse
 import runpy
 import sys
 
-NAMES = ("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands")
+NAMES = ("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands", "diff_stats")
 QUICK = {"steps", "journal"}
 
 
