@@ -13,6 +13,7 @@ from typing import NamedTuple
 from engine.errors import ActionRefused, GitFailed
 from engine.git.program import Git
 from engine.worktrees import admin
+from engine.worktrees.places import Home
 from engine.worktrees.removal import remove
 from engine.worktrees.worktree import SETTINGS, Worktree
 
@@ -47,30 +48,31 @@ def archive(worktree: Worktree, *, attempt: int = 1) -> str:
     return keep(git, name, captured.tree, parents, f"Archive of {name}")
 
 
-def archive_named(
-    common_git_folder: Path, tree: Path, name: str, private: Path, *, is_wanted: bool = True
-) -> str | None:
-    """Keep what is in a named worktree and nowhere else; None if there is no such thing, or it is not wanted."""
-    admin_folder = _admin_of(tree)
+def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool = True) -> str | None:
+    """Keep what is in a named worktree and nowhere else; None if there is no such thing.
+
+    If it is not wanted, only commits that no ref holds are kept.
+    """
+    tree, private = home.path / name, home.path / f"{name}.index"
     git = Git(admin_folder, tree, private, settings=_CAPTURING).durable()
     head = git.line("rev-parse", "--verify", "HEAD^{commit}")
+    committed = git.line("rev-parse", f"{head}^{{tree}}")
     try:
         git.tell("read-tree", head)
         captured = capture(git)
-        if captured.repositories:
-            raise ActionRefused("remove", str(tree), f"it holds a repository of its own at {captured.repositories[0]}")
         _remove_index(private)
         staged = _staged_tree(git, admin_folder / "index", private)
     finally:
         _remove_index(private)
-    committed = git.line("rev-parse", f"{head}^{{tree}}")
+    if captured.repositories:
+        raise ActionRefused("remove", str(tree), f"it holds a repository of its own at {captured.repositories[0]}")
+    found = captured.tree if is_wanted else committed
     parents = [head]
-    if staged not in (None, committed, captured.tree):
+    if is_wanted and staged not in (None, committed, captured.tree):
         parents.append(git.line("commit-tree", str(staged), "-p", head, "-m", f"What was staged in {name}"))
-    is_new = captured.tree != committed or len(parents) > 1 or not _is_kept(git, head)
-    if not (is_new and is_wanted):
+    if found == committed and len(parents) == 1 and _is_kept(git, head):
         return None
-    return keep(git.at(git_folder=common_git_folder), _ref_part(name), captured.tree, parents, f"Archive of {name}")
+    return keep(git.at(git_folder=home.common_git_folder), _ref_part(name), found, parents, f"Archive of {name}")
 
 
 def capture(git: Git) -> Capture:
@@ -119,15 +121,6 @@ def _head_of(worktree: Worktree) -> str | None:
     git = Git(worktree.git_folder, worktree.path, settings=SETTINGS)
     done = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     return os.fsdecode(done.output).strip() if done.exit_code == 0 else None
-
-
-def _admin_of(tree: Path) -> Path:
-    text = admin.read_small(tree / ".git") or ""
-    if not text.startswith("gitdir: "):
-        raise ActionRefused(
-            "remove", str(tree), "its .git file was removed or altered, so what is in it cannot be told"
-        )
-    return Path(text.removeprefix("gitdir: ").rstrip("\n"))
 
 
 def _files_below(top: Path, folder: bytes) -> Iterator[bytes]:

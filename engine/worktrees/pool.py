@@ -93,7 +93,10 @@ class WorktreePool:
         if admin.is_commit_id(commit):
             return commit
         git = Git(self.home.common_git_folder)
-        return git.line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        done = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        if done.exit_code != 0:
+            raise WorktreeUnavailable(f"there is no commit {commit!r}")
+        return os.fsdecode(done.output).strip()
 
 
 def _warmth(slot: Slot, run_id: str) -> tuple[bool, bool, str]:

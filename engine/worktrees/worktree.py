@@ -134,11 +134,18 @@ class Worktree:
         admin.place_index(self.index_path, self.git_folder)
 
     def _make(self, commit: str) -> None:
+        self._refuse_unknown(commit)
         with locks.held(self._slot.home.admin_lock) as admin_lock:
             destroy(self._slot)
             add_worktree(self._slot, commit, held=(*self.git().held, admin_lock))
         self._restore(commit, keep_ignored=False)
         write_record(self._slot.record, self._described(commit))
+
+    def _refuse_unknown(self, commit: str) -> None:
+        """No tree is destroyed for a commit that there is not."""
+        git = Git(self.common_git_folder)
+        if git.ask("cat-file", "-e", f"{commit}^{{commit}}").exit_code != 0:
+            raise WorktreeUnavailable(f"there is no commit {commit}")
 
     def _described(self, commit: str) -> Record:
         return record_of(

@@ -8,8 +8,19 @@ import argparse
 import runpy
 import sys
 
-NAMES = ("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands", "diff_stats")
-QUICK = {"steps", "journal"}
+NAMES = (
+    "steps",
+    "journal",
+    "start_up",
+    "plan_load",
+    "scheduler",
+    "spawn",
+    "events",
+    "commands",
+    "diff_stats",
+    "worktrees",
+)
+QUICK = {"steps", "journal", "worktrees"}
 
 
 def main() -> None:
