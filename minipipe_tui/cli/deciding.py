@@ -13,7 +13,7 @@ from engine.errors import ActionRefused
 from engine.orchestrator import Orchestrator
 from engine.patches.decisions import Decision
 from engine.patches.ledger import PatchLedger
-from engine.states import RunStateMachine
+from engine.states import PatchState, RunStateMachine
 from engine.store import patch_queries, queries
 from engine.store.documents import owner_of_run
 from engine.store.patch_documents import patch_actions, patch_document
@@ -56,7 +56,9 @@ def check_offered(orchestrator: Orchestrator, patch: PatchRecord, action: str) -
     if action in offered:
         return
     why = f"it is {patch.state}"
-    if "undo" in offered:
+    if action == "undo" and patch.state == PatchState.AWAITING_REVIEW:
+        why = "nothing was decided that could be taken back"
+    elif "undo" in offered:
         why = f"it was {_in_words(patch.review_status)} by {patch.reviewed_by or 'somebody'}, and waits for its run"
     hint = command_of(offered[0], patch.patch_id) if offered else f"minipipe patch show {patch.patch_id}"
     raise ActionRefused(action, patch.patch_id, why, hint=hint)
@@ -69,7 +71,8 @@ def _in_words(status: str) -> str:
 def decide(orchestrator: Orchestrator, decision: Decision, *, as_json: bool) -> int:
     """Have a decision written down, and say what follows."""
     PatchLedger(orchestrator.database, journal=orchestrator.journal).decide(decision)
-    return tell(orchestrator, decision.patch_id, _BECAME[decision.kind], as_json=as_json)
+    became, decides = _BECAME[decision.kind], decision.kind != "withdraw"
+    return tell(orchestrator, decision.patch_id, became, as_json=as_json, decides=decides)
 
 
 def tell(orchestrator: Orchestrator, patch_id: str, became: str, *, as_json: bool, decides: bool = True) -> int:
@@ -93,7 +96,7 @@ def _what_follows(orchestrator: Orchestrator, patch: PatchRecord) -> Iterator[st
     if owner is not None:
         yield f"{run_id} goes on by itself ({owner})"
         return
-    waiting = len(patch_queries.waiting_for_review(database, run_id=run_id))
-    if waiting:
-        yield f"{waiting} more of its run {'waits' if waiting == 1 else 'wait'} for review: minipipe review list"
+    count = len(patch_queries.waiting_for_review(database, run_id=run_id))
+    if count:
+        yield f"{count} more of its run {'waits' if count == 1 else 'wait'} for review: minipipe review list"
     yield f"minipipe resume {run_id}"

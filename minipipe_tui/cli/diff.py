@@ -13,6 +13,7 @@ from minipipe_tui.cli.inert import inert_bytes
 from minipipe_tui.cli.style import paint
 from minipipe_tui.cli.theme import Theme
 
+_BLOBS = b"index "
 _BINARY_BODY = b"GIT binary patch"
 _TITLE = b"diff --git "
 _PARTS = {b"+": "added", b"-": "removed"}
@@ -67,11 +68,11 @@ def _without_hunks(file: FileDiff) -> str:
 
 
 def _shown_header(file: FileDiff) -> Iterator[bytes]:
-    """The header without what is not for reading."""
+    """The header without what is not for reading: ids of blobs, binary bodies."""
     is_body = False
     for line in _lines(file.header):
         is_body = is_body and not line.startswith(_TITLE)
-        if not is_body:
+        if not is_body and not line.startswith(_BLOBS):
             yield line
         is_body = is_body or line.startswith(_BINARY_BODY)
 

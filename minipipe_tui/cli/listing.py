@@ -7,9 +7,8 @@ from typing import Any
 
 from engine.clock import seconds_between, utc_now
 from minipipe_tui.cli.output import duration, is_terminal, terminal_width
-from minipipe_tui.cli.sheet import stats_text
 from minipipe_tui.cli.table import Cell, print_table, state_cell
-from minipipe_tui.cli.wording import why_of_patch
+from minipipe_tui.cli.wording import stats_text, why_of_patch
 
 _WIDE = 110
 _SHORT_ID = 18
@@ -46,6 +45,15 @@ def print_ledger(patches: Sequence[Patch]) -> None:
     """Patches in any state."""
     columns = ["PATCH", "STEP", *_run_column(patches), "STATE", "CHANGES", "WHY"]
     _print(patches, columns if is_narrow() else [*columns, "CREATED"])
+
+
+def print_of_run(patches: Sequence[Patch], *, theme: str | None = None) -> None:
+    """The patches of one run, below its steps."""
+    columns = ("PATCH", "STEP", "STATE", "CHANGES", "WHY")
+    rows = [[_CELLS[column](patch) for column in columns] for patch in patches]
+    for row, patch in zip(rows, patches, strict=True):
+        row[columns.index("STATE")] = state_cell(patch["state"], theme=theme)
+    print_table(columns, rows)
 
 
 def _run_column(patches: Sequence[Patch]) -> list[str]:

@@ -19,6 +19,7 @@ from minipipe_tui.cli.parser import CommandParser
 RUN_HELP = "a run's id, the beginning of one, or `last`"
 
 PATCH_HELP = "a patch's id, the beginning of one, or `last`"
+QUEUE_HELP = f"{PATCH_HELP}: the newest that waits"
 
 
 def add_run_argument(parser: CommandParser, *, optional: bool = False) -> None:
@@ -28,9 +29,11 @@ def add_run_argument(parser: CommandParser, *, optional: bool = False) -> None:
         parser.add_argument("run_id", metavar="RUN", help=RUN_HELP)
 
 
-def add_patch_argument(parser: CommandParser) -> None:
-    parser.add_argument("patch_id", metavar="PATCH", nargs="?", help=PATCH_HELP)
+def add_patch_argument(parser: CommandParser, *, of_queue: bool = False) -> None:
+    """The patch that is meant. In the review queue `last` is the newest that waits, as long as one does."""
+    parser.add_argument("patch_id", metavar="PATCH", nargs="?", help=QUEUE_HELP if of_queue else PATCH_HELP)
     parser.add_argument("--ledger-id", metavar="PATCH", help="the same, as an option")
+    parser.set_defaults(of_queue=of_queue)
 
 
 def named_patch(database: Database, arguments: argparse.Namespace) -> PatchRecord:
@@ -38,6 +41,10 @@ def named_patch(database: Database, arguments: argparse.Namespace) -> PatchRecor
     given = [name for name in (arguments.patch_id, arguments.ledger_id) if name is not None]
     if len(given) != 1:
         raise UsageError("name one patch: PATCH or --ledger-id PATCH", hint="minipipe patch list lists them")
+    if given == ["last"] and arguments.of_queue:
+        waiting = patch_queries.waiting_for_review(database, decided_too=True)
+        if waiting:
+            return waiting[-1]
     return patch_called(database, given[0])
 
 

@@ -30,8 +30,8 @@ from minipipe_tui.cli.opening import (
 )
 from minipipe_tui.cli.output import is_terminal, print_json, print_lines, say
 from minipipe_tui.cli.parser import CommandParser
-from minipipe_tui.cli.sheet import stats_text
 from minipipe_tui.cli.viewing import show_patch
+from minipipe_tui.cli.wording import stats_text
 
 FORMATS = ("diff", "mail")
 

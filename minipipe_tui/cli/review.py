@@ -84,7 +84,7 @@ def _add_show(parser: CommandParser) -> None:
         "said about it, and its diff. Hunks are numbered over the whole patch, as `approve --hunks` takes them.",
         examples=("minipipe review show last", "minipipe review show pat_01J8 --stat"),
     )
-    add_patch_argument(parser)
+    add_patch_argument(parser, of_queue=True)
     parser.add_argument("--stat", action="store_true", help="a line for each file instead of the diff")
     parser.add_json_option()
     parser.set_defaults(run=_show)
@@ -108,7 +108,7 @@ def _add_approve(parser: CommandParser) -> None:
             "minipipe review approve last --file src/app.py --file README.md",
         ),
     )
-    add_patch_argument(parser)
+    add_patch_argument(parser, of_queue=True)
     parser.add_argument("--comment", metavar="TEXT", type=words, help="what is to be kept with it")
     add_reviewer_option(parser)
     parser.add_argument("--file", metavar="PATH", action="append", default=[], help="only this file; repeatable")
@@ -171,7 +171,7 @@ def _add_reject(parser: CommandParser) -> None:
         "Give a patch up. Its step has failed, and is not tried again.",
         examples=("minipipe review reject pat_01J8 --reason 'it deletes the tests'",),
     )
-    add_patch_argument(parser)
+    add_patch_argument(parser, of_queue=True)
     parser.add_argument("--reason", metavar="TEXT", type=words, required=True, help="why")
     add_reviewer_option(parser)
     parser.add_json_option()
@@ -191,7 +191,7 @@ def _add_request_changes(parser: CommandParser) -> None:
         "Let the step try again, from this change and with what was said about it; what comes of that replaces it.",
         examples=("minipipe review request-changes last --comment 'keep the old name as an alias'",),
     )
-    add_patch_argument(parser)
+    add_patch_argument(parser, of_queue=True)
     parser.add_argument(
         "--comment", metavar="TEXT", type=words, help="what is to be otherwise; not needed after `review comment`"
     )
@@ -215,7 +215,7 @@ def _add_undo(parser: CommandParser) -> None:
         "Take back what was decided about a patch, as long as its run has not gone on since.",
         examples=("minipipe review undo last",),
     )
-    add_patch_argument(parser)
+    add_patch_argument(parser, of_queue=True)
     add_reviewer_option(parser)
     parser.add_json_option()
     parser.set_defaults(run=_undo)
@@ -240,7 +240,7 @@ def _add_comment(parser: CommandParser) -> None:
         ),
     )
     parser.takes_options_between = True
-    add_patch_argument(parser)
+    add_patch_argument(parser, of_queue=True)
     parser.add_argument("text", metavar="TEXT", type=words, help="what is to be said")
     parser.add_argument("--file", metavar="PATH", help="the file that it is about")
     parser.add_argument("--line", metavar="N", type=int, help="the line of that file; it must be in the diff")

@@ -4,15 +4,16 @@ Everything in it that came from a step, a tool or a reviewer is made inert.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from engine.git.changes import DiffStats
-from engine.patches.foresight import Foresight
 from minipipe_tui.cli.inert import inert, inert_line
 from minipipe_tui.cli.output import duration
 from minipipe_tui.cli.style import paint
 from minipipe_tui.cli.theme import Theme
-from minipipe_tui.cli.wording import in_words
+from minipipe_tui.cli.wording import in_words, stats_text
+
+if TYPE_CHECKING:
+    from engine.patches.foresight import Foresight
 
 Document = Mapping[str, Any]
 
@@ -23,12 +24,6 @@ _OF_THE_LEDGER = ("quarantine", "release", "drop", "rollback")
 """The actions that stand under `minipipe patch`; the others stand under `minipipe review`."""
 
 
-def stats_text(stats: Mapping[str, int]) -> str:
-    """How large a change is: `[+5 files, +120 -30 lines]`."""
-    known = {name: count for name, count in stats.items() if name in DiffStats.__dataclass_fields__}
-    return str(DiffStats(**known))
-
-
 def command_of(action: str, patch_id: str) -> str:
     """The command line for one of the actions that are offered for a patch."""
     needs = {"reject": " --reason …", "request-changes": " --comment …", "quarantine": " --reason …"}
@@ -36,7 +31,7 @@ def command_of(action: str, patch_id: str) -> str:
     return f"minipipe {group} {action} {patch_id}{needs.get(action, '')}"
 
 
-def sheet(document: Document, foresight: Foresight | None = None, theme: Theme | None = None) -> Iterator[str]:
+def sheet(document: Document, foresight: "Foresight | None" = None, theme: Theme | None = None) -> Iterator[str]:
     """All lines but the diff; in the colours of a theme, if there is one."""
     state = document["state"]
     shown_state = paint(state, theme.mark(state).style) if theme else state
@@ -91,7 +86,7 @@ def _gate(gate: Document) -> str:
     return f"{gate['name']} {gate['state']}{took}{f': {why}' if why else ''}"
 
 
-def _outlook(foresight: Foresight | None) -> Iterator[tuple[str, str]]:
+def _outlook(foresight: "Foresight | None") -> Iterator[tuple[str, str]]:
     if foresight is None:
         return
     if foresight.is_there_already:

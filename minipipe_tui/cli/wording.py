@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.git.changes import DiffStats
+
 _WORDS = {
     "condition": "its condition does not hold",
     "run_if": "nothing that it depends on failed",
@@ -68,3 +70,9 @@ def why_of_patch(patch: Mapping[str, Any]) -> str:
     if patch["state"] == "awaiting_review":
         return str(patch["review"]["review_reason"] or "")
     return in_words(patch["reason"])
+
+
+def stats_text(stats: Mapping[str, int]) -> str:
+    """How large a change is: `[+5 files, +120 -30 lines]`."""
+    known = {name: count for name, count in stats.items() if name in DiffStats.__dataclass_fields__}
+    return str(DiffStats(**known))
