@@ -28,6 +28,7 @@ from engine.executor.opening import build_scheduler, open_book, read_script
 from engine.executor.runbook import Runbook
 from engine.executor.settings import RunSettings, settings_for
 from engine.executor.start import start_of
+from engine.executor.workplaces import Workplaces
 from engine.executor.workstreams import succeeded
 from engine.owners import OWNER_GONE, Owners
 from engine.plan.expansion import expand
@@ -155,7 +156,7 @@ class Orchestrator:
             book = open_book(self.journal, run, script)
             workshop = Workshop(book, Surroundings(self._environ, self.config, held=(lock.descriptor,)))
             attempts = workshop.attempts()
-            self._take_over(book, attempts, lock.owner)
+            self._take_over(book, attempts, workshop.places, lock.owner)
             backend = backend or LocalBackend(script.settings.max_concurrent)
             own_control = control or Control()
             with PokeListener(self.workspace.wake_folder, commands_role(run_id)) as listener:
@@ -185,10 +186,11 @@ class Orchestrator:
         """Become the owner of a run, or RunOwned."""
         return ownership.claim(run_id, self.workspace.run_folder(run_id))
 
-    def _take_over(self, book: Runbook, attempts: Attempts, owner: ownership.Owner) -> None:
+    def _take_over(self, book: Runbook, attempts: Attempts, places: Workplaces, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
         gates = patch_queries.gates_of(self.database, run_id=book.run.run_id, states=("running",))
         deathless = recovery.end_leftovers([*orphans, *gates])
+        places.rescue()
         with self.journal.group():
             if deathless:
                 text = f"processes of a dead owner could not be ended: {', '.join(map(str, deathless))}"

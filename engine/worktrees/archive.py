@@ -33,19 +33,38 @@ class Capture(NamedTuple):
 
 def archive(worktree: Worktree, *, attempt: int = 1) -> str:
     """Keep the contents of a failed step's worktree; answer the ref. It need not be sound, only be there."""
+    name = f"{_ref_part(worktree.run_id)}/{_ref_part(worktree.step_id)}.{attempt}"
+    captured = _contents(worktree)
+    return _keep_contents(worktree, captured, f"{ARCHIVE}{name}")
+
+
+def archive_changes(worktree: Worktree, ref: str) -> str | None:
+    """The same under a ref that is named, and only if something was changed since the worktree was reset."""
+    captured = _contents(worktree)
+    git = Git(worktree.common_git_folder)
+    is_changed = captured.tree != git.line("rev-parse", f"{worktree.commit}^{{tree}}")
+    if not is_changed and _head_of(worktree) in (None, worktree.commit):
+        return None
+    return _keep_contents(worktree, captured, ref)
+
+
+def _contents(worktree: Worktree) -> Capture:
     if worktree.path.is_symlink() or not worktree.path.is_dir():
         raise ActionRefused("archive", str(worktree.path), "its folder is gone or is a link")
     private = worktree.index_path.with_name(worktree.index_path.name + ".archive")
     git = Git(worktree.common_git_folder, worktree.path, private, settings=_CAPTURING).durable()
     try:
         worktree.copy_index(private)
-        captured = capture(git)
+        return capture(git)
     finally:
         _remove_index(private)
+
+
+def _keep_contents(worktree: Worktree, captured: Capture, ref: str) -> str:
+    git = Git(worktree.common_git_folder, settings=_CAPTURING).durable()
     head = _head_of(worktree)
     parents = [worktree.commit, *([head] if head and head != worktree.commit else [])]
-    name = f"{_ref_part(worktree.run_id)}/{_ref_part(worktree.step_id)}.{attempt}"
-    return keep(git, name, captured.tree, parents, f"Archive of {name}")
+    return keep(git, ref, captured.tree, parents, f"Archive of {ref.removeprefix(ARCHIVE)}")
 
 
 def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool = True) -> str | None:
@@ -72,7 +91,9 @@ def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool 
         parents.append(git.line("commit-tree", str(staged), "-p", head, "-m", f"What was staged in {name}"))
     if found == committed and len(parents) == 1 and _is_kept(git, head):
         return None
-    return keep(git.at(git_folder=home.common_git_folder), _ref_part(name), found, parents, f"Archive of {name}")
+    return keep(
+        git.at(git_folder=home.common_git_folder), f"{ARCHIVE}{_ref_part(name)}", found, parents, f"Archive of {name}"
+    )
 
 
 def capture(git: Git) -> Capture:
@@ -89,15 +110,15 @@ def capture(git: Git) -> Capture:
     return Capture(git.line("write-tree"), tuple(map(os.fsdecode, repositories)))
 
 
-def keep(git: Git, name: str, tree: str, parents: Sequence[str], message: str) -> str:
+def keep(git: Git, wanted: str, tree: str, parents: Sequence[str], message: str) -> str:
     """Make a commit and a ref of its own for it; one that is there already is never moved."""
     words = [word for parent in parents for word in ("-p", parent)]
     commit = git.line("commit-tree", tree, *words, "-m", message)
     for number in range(1, 1000):
-        ref = f"{ARCHIVE}{name}" + (f"-{number}" if number > 1 else "")
+        ref = wanted + (f"-{number}" if number > 1 else "")
         if git.ask("update-ref", ref, commit, "0" * len(commit)).exit_code == 0:
             return ref
-    raise GitFailed("update-ref", f"there is no free name beside {ARCHIVE}{name}")
+    raise GitFailed("update-ref", f"there is no free name beside {wanted}")
 
 
 def _staged_tree(git: Git, index: Path, private: Path) -> str | None:

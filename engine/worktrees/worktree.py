@@ -81,6 +81,12 @@ class Worktree:
         """Copy the engine's index, for a capture: with its times, by which git finds what has changed."""
         admin.copy_index(self.index_path, target)
 
+    def hand_over(self, step_id: str) -> None:
+        """Another step of the same run uses it from here on."""
+        assert self._lock is not None
+        self.step_id = step_id
+        locks.write_holder(self._lock, self.run_id, step_id)
+
     def reset(self, commit: str, *, keep_ignored: bool = False) -> None:
         """Make the tree exactly the commit's, whatever was done to it; WorktreeUnavailable if that cannot be."""
         try:

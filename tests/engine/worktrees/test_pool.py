@@ -114,6 +114,7 @@ def test_the_cap_counts_what_all_processes_use(repository: Repository) -> None:
     other.kill()
     other.communicate()
     assert pool.room() == 1
+    pool.rescue("other")
     assert repository.claim(pool=pool).path == theirs
     mine.release()
 
@@ -142,6 +143,7 @@ def test_a_lock_outlives_us_while_a_git_of_ours_works(repository: Repository) ->
     other.release()
     os.close(writer)
     git_like.wait()
+    pool.rescue("run")
     assert {repository.claim(pool=pool).path, repository.claim(pool=pool).path} == {path, other.path}
 
 
@@ -178,16 +180,33 @@ def test_a_users_prune_and_gc_leave_our_worktrees(repository: Repository) -> Non
         assert "locked minipipe" in listed
 
 
-def test_a_killed_owners_worktree_is_reset_for_the_next(repository: Repository, tmp_path: Path) -> None:
+def test_nobody_is_given_a_killed_owners_worktree_before_its_work_is_kept(
+    repository: Repository, tmp_path: Path
+) -> None:
     other = other_process(CLAIM_AND_WAIT, repository.git_folder, repository.home, repository.first, "0")
     assert other.stdout is not None
     theirs = Path(other.stdout.readline().strip())
-    (theirs / "litter").write_text("x")
+    (theirs / "half-done").write_text("x")
     os.kill(other.pid, signal.SIGKILL)
     other.communicate()
-    worktree = repository.claim()
-    assert worktree.path == theirs
-    assert_exactly(worktree, repository.second, expected(repository, repository.second, tmp_path / "clone"))
+    pool = repository.pool()
+    with repository.claim(pool=pool) as mine:
+        assert mine.path != theirs
+    assert pool.rescue("somebody-else") == {}
+    assert pool.rescue("other") == {"theirs": "refs/minipipe/orphans/theirs"}
+    assert git(repository.root, "show", "refs/minipipe/orphans/theirs:half-done") == "x"
+    with repository.claim(pool=pool) as one, repository.claim(pool=pool) as another:
+        found = {one.path: one, another.path: another}
+        assert_exactly(found[theirs], repository.second, expected(repository, repository.second, tmp_path / "clone"))
+
+
+def test_what_a_killed_owner_did_not_change_is_not_kept(repository: Repository) -> None:
+    other = other_process(CLAIM_AND_WAIT, repository.git_folder, repository.home, repository.first, "0")
+    assert other.stdout is not None
+    other.stdout.readline()
+    other.kill()
+    other.communicate()
+    assert repository.pool().rescue("other") == {}
 
 
 def test_what_the_lock_says_is_gone_with_the_holder(repository: Repository) -> None:
