@@ -48,6 +48,7 @@ _ROWS = (
         "patch", "changes", actions=("list", "show", "stats", "export", "quarantine", "release", "drop", "rollback")
     ),
     Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),
+    Command("worktree", "upkeep", actions=("list", "prune")),
     Command("db", "upkeep", actions=("check", "backup", "migrate", "rebuild-audit")),
     Command("doctor", "upkeep", "is everything here that minipipe needs?"),
     Command("completion", "upkeep", "a completion script for bash, zsh or fish"),
