@@ -9,7 +9,7 @@ from types import FrameType
 from engine.executor.control import Control
 from engine.orchestrator import Orchestrator
 from engine.states.actions import exit_code_of_run
-from engine.store import queries
+from engine.store import patch_queries, queries
 from engine.store.documents import run_document
 from minipipe_tui.cli.output import is_terminal, print_json, say
 from minipipe_tui.cli.progress import progress
@@ -74,8 +74,13 @@ def shown_progress(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
 
     The report takes the place of the live picture where both are seen.
     """
-    step_ids = [task.step_id for task in queries.tasks_of(orchestrator.database, run_id)]
-    shown = progress(step_ids, theme=orchestrator.config.ui.theme, is_transient=is_terminal(sys.stdout))
+    database = orchestrator.database
+    shown = progress(
+        {task.step_id: task.state for task in queries.tasks_of(database, run_id)},
+        patches=[(patch.patch_id, patch.step_id, patch.state) for patch in patch_queries.patches_of(database, run_id)],
+        theme=orchestrator.config.ui.theme,
+        is_transient=is_terminal(sys.stdout),
+    )
     if not shown.is_live:
         say(f"run {run_id}")
     with shown:

@@ -48,13 +48,13 @@ def cell_width(text: str) -> int:
     return sum(_char_width(char) for char in text)
 
 
-def state_cell(state: str) -> Cell:
+def state_cell(state: str, *, theme: str | None = None) -> Cell:
     """A state as people see it, with symbol and style; in a pipe the bare word."""
     if not is_terminal(sys.stdout):
         return state
     from minipipe_tui.cli.theme import load_theme
 
-    mark = load_theme().mark(state)
+    mark = load_theme(theme).mark(state)
     return f"{mark.text(unicode=shows_unicode(sys.stdout))} {state}", mark.style
 
 

@@ -178,3 +178,17 @@ def wait_until(holds: Callable[[], Any], what: str) -> Any:
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], Any], str], Any]:
     return wait_until
+
+
+@pytest.fixture
+def reviewed(here: Callable[..., Ended], plan: Callable[..., str]) -> Callable[..., dict[str, str]]:
+    """Runs steps (a name and a shell line each) whose changes must be reviewed; the id of each step's patch."""
+
+    def run(**shells: str) -> dict[str, str]:
+        steps = [{"id": name, "shell": shell, "review": "always"} for name, shell in shells.items()]
+        ended = here("run", plan(*steps, globals={"use_worktrees": True, "max_concurrent_steps": 1}), "--json")
+        assert ended.code == 3, ended.err
+        patches = here("review", "list", "--json").document["patches"]
+        return {patch["step_id"]: patch["patch_id"] for patch in patches}
+
+    return run

@@ -85,6 +85,7 @@ def test_a_heading_is_one_inert_line() -> None:
         "state": "failed",
         "reason": "failed: x",
         "owner": None,
+        "diff_stats": {},
         "started_at": "2026-11-21T12:00:00.000000Z",
         "ended_at": "2026-11-21T12:00:02.000000Z",
     }
