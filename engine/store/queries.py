@@ -59,6 +59,20 @@ def runs_in_states(database: "Database", states: tuple[str, ...]) -> list[RunRec
     return [_run(row) for row in database.dicts(Run.select().where(Run.state.in_(states)).order_by(Run.run_id))]
 
 
+UNFINISHED = (
+    "state = 'running' OR promotion LIKE '%\"intent\":%' OR (state = 'succeeded' AND promotion LIKE "
+    '\'%"state":"pending"%\')'
+)
+"""Runs, in SQL, that somebody must be running, or promoting, or rolling back."""
+
+
+def unfinished_runs(database: "Database") -> list[RunRecord]:
+    """Runs on which there is something to do that only an owner does, oldest first."""
+    rows = database.rows(f"SELECT run_id FROM runs WHERE {UNFINISHED} ORDER BY run_id")
+    found = [find_run(database, run_id) for (run_id,) in rows]
+    return [run for run in found if run is not None]
+
+
 def resolve_run_id(database: "Database", given: str) -> str:
     """The one run that an id, or the beginning of one, names; `last` is the newest."""
     if given == "last":
