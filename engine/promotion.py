@@ -5,6 +5,8 @@ Called by whoever holds the run's lock, after its loop has ended. Each move is o
 and what a person can do, and leaves branch, files and index of the user's as they were.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from engine.executor.control import Control
 from engine.executor.gate_round import Stopped, failures_of, is_stopped
 from engine.executor.gatekeeper import Setting, Subject, needed_gates
 from engine.executor.runbook import RunScript
+from engine.git.objects import tree_of
 from engine.git.program import Git
 from engine.git.refs import branch_ref, delete_ref, move_ref, read_ref, run_ref
 from engine.patches.application import Signature
@@ -34,6 +37,8 @@ from engine.worktrees import locks
 
 ROUNDS = 3
 """How often a target that moves in the meantime is merged and checked again, before it is left alone."""
+
+_PAUSE_SECONDS = 0.02
 
 PROMOTION, ROLLBACK = "promotion", "rollback"
 PENDING, NONE, DONE, REFUSED = "pending", "none", "done", "refused"
@@ -57,8 +62,19 @@ class Grounds:
 
     @contextmanager
     def moving(self) -> Iterator[Git]:
-        with locks.held(self.lock_path) as descriptor:
+        """Be the one that moves something in this repository. Stopped if somebody has lost patience before that."""
+        descriptor = locks.open_lock(self.lock_path)
+        try:
+            while not locks.try_lock(descriptor):
+                if self.is_stopped():
+                    raise Stopped()
+                time.sleep(_PAUSE_SECONDS)
             yield self.git.holding(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def is_stopped(self) -> bool:
+        return self.control is not None and is_stopped(self.control)
 
     def failures(self, commit: str, step_ids: Iterable[str], *, purpose: str, patch_id: str | None = None) -> list[str]:
         """Execute the gates of some steps on a commit, and say which did not pass."""
@@ -157,52 +173,78 @@ class Promotion:
         elif self._facts.get("strays") and not self._facts.get("is_explicit"):
             strays = ", ".join(map(str, self._facts["strays"][:5]))
             self._refuse(Refusal(f"steps changed what is not theirs in the repository: {strays}", "look at that"))
-        for _ in range(ROUNDS):
+        try:
+            self._go_round()
+        except Stopped:
+            self._refuse(Refusal("it was stopped"))
+        return self._run
+
+    def _go_round(self) -> None:
+        for left in reversed(range(ROUNDS)):
             if self._facts.get("state") != PENDING:
-                break
-            self._try()
+                return
+            if self._grounds.is_stopped():
+                raise Stopped()
+            self._try(is_last=left == 0)
         if self._facts.get("state") == PENDING:
             self._refuse(Refusal(f"it has moved {ROUNDS} times while the changes were merged and checked"))
-        return self._run
 
     # -- one round -------------------------------------------------------------------------------------
 
-    def _try(self) -> None:
+    def _try(self, *, is_last: bool) -> None:
+        """Look, check where a merge has to be checked, and move; other runs move theirs while checks go on."""
         ref = branch_ref(self._target)
-        old = read_ref(self._git, ref)
-        if self._grounds.control is not None and is_stopped(self._grounds.control):
-            self._refuse(Refusal("it was stopped"))
-        elif old is None:
+        with self._grounds.moving() as git:
+            proposal = self._proposal(git, ref)
+            if proposal is None:
+                return
+            if proposal.merged is None:
+                self._move(git, ref, proposal)
+                return
+            if is_last:
+                # No other run of ours may be faster this time.
+                self._check_and_move(git, ref, proposal)
+                return
+        if refusal := self._distrust(proposal):
+            self._refuse(refusal)
+            return
+        with self._grounds.moving() as git:
+            if read_ref(git, ref) == proposal.old:
+                self._move(git, ref, proposal)
+
+    def _check_and_move(self, git: Git, ref: str, proposal: Proposal) -> None:
+        if refusal := self._distrust(proposal):
+            self._refuse(refusal)
+        elif read_ref(git, ref) == proposal.old:
+            self._move(git, ref, proposal)
+
+    def _proposal(self, git: Git, ref: str) -> Proposal | None:
+        """What the target could be moved to; None if it is decided already."""
+        old = read_ref(git, ref)
+        if old is None:
             self._refuse(Refusal("there is no such branch any more", f"git branch {self._target} {self._keep()}"))
-        elif self._tree_is_unchanged():
+            return None
+        if tree_of(git, self._head) == tree_of(git, self._base):
             self._refuse(Refusal("nothing of its changes is left: they were rolled back"))
-        else:
-            proposal = self._propose(old)
-            if isinstance(proposal, Refusal):
-                self._refuse(proposal)
-            elif proposal is None:
-                self._finish_well(old)
-            else:
-                self._move(ref, proposal)
+            return None
+        proposal = self._propose(git, old)
+        if isinstance(proposal, Refusal):
+            self._refuse(proposal)
+        elif proposal is None:
+            self._finish_well(old)
+        return proposal if isinstance(proposal, Proposal) else None
 
-    def _tree_is_unchanged(self) -> bool:
-        return self._git.line("rev-parse", f"{self._head}^{{tree}}") == self._git.line(
-            "rev-parse", f"{self._base}^{{tree}}"
-        )
-
-    def _propose(self, old: str) -> Proposal | Refusal | None:
+    def _propose(self, git: Git, old: str) -> Proposal | Refusal | None:
         name = self._run.plan_name or self._run.plan_id
         message = f"{first_line(f'Merge run: {name}', {})}\n\nMinipipe-Run: {self._run.run_id}\n"
         proposal = propose(
-            self._git, old=old, base=self._base, head=self._head, message=message, signature=self._grounds.signature
+            git, old=old, base=self._base, head=self._head, message=message, signature=self._grounds.signature
         )
         if not isinstance(proposal, Proposal):
             return proposal
-        # Before the gates, which may take long: whether it could go there at all.
-        look = intend(self._git, branch_ref(self._target), old, proposal.commit, why="look")
-        if isinstance(look, Refusal):
-            return look
-        return (self._distrust(proposal) if proposal.merged is not None else None) or proposal
+        # Before the checks, which may take long: whether it could go there at all.
+        look = intend(git, branch_ref(self._target), old, proposal.commit, why="look")
+        return look if isinstance(look, Refusal) else proposal
 
     def _distrust(self, proposal: Proposal) -> Refusal | None:
         """What was verified is not what the merge makes of it: it is judged and checked again."""
@@ -210,10 +252,7 @@ class Promotion:
         findings = judge(self._git, proposal.merged, Rules()).findings
         if hard := [finding for finding in findings if finding.startswith(NO_EXCEPTION)]:
             return Refusal(f"merged with what is new on it, {'; '.join(hard[:5])}", is_for_git=True)
-        try:
-            failures = self._grounds.failures(proposal.commit, self._step_ids(), purpose=PROMOTION)
-        except Stopped as stopped:
-            return Refusal(stopped.message)
+        failures = self._grounds.failures(proposal.commit, self._step_ids(), purpose=PROMOTION)
         if failures:
             return Refusal(f"merged with what is new on it, checks fail: {'; '.join(failures)}", is_for_git=True)
         return None
@@ -225,16 +264,13 @@ class Promotion:
             for patch in patch_queries.patches_of(self._journal.database, run.run_id, states=(PatchState.COMMITTED,))
         }
 
-    def _move(self, ref: str, proposal: Proposal) -> None:
-        with self._grounds.moving() as git:
-            if read_ref(git, ref) != proposal.old:
-                return
-            intent = intend(git, ref, proposal.old, proposal.commit, why=f"minipipe: promote {self._run.run_id}")
-            if isinstance(intent, Refusal):
-                self._refuse(intent)
-                return
-            self._run = noted(self._journal, self._run, intent={"kind": PROMOTION, **intent.as_dict()})
-            self._conclude(intent, carry_out(git, intent))
+    def _move(self, git: Git, ref: str, proposal: Proposal) -> None:
+        intent = intend(git, ref, proposal.old, proposal.commit, why=f"minipipe: promote {self._run.run_id}")
+        if isinstance(intent, Refusal):
+            self._refuse(intent)
+            return
+        self._run = noted(self._journal, self._run, intent={"kind": PROMOTION, **intent.as_dict()})
+        self._conclude(intent, carry_out(git, intent))
 
     def _conclude(self, intent: Intent, outcome: Outcome | Refusal) -> None:
         if isinstance(outcome, Refusal):

@@ -123,7 +123,8 @@ class Rollback:
         return Undone(ref, old, new, commits)
 
     def _look(self, undone: Undone, what: str) -> None:
-        look = intend(self._git, undone.ref, undone.old, undone.new, why="look")
+        with self._grounds.moving() as git:
+            look = intend(git, undone.ref, undone.old, undone.new, why="look")
         if isinstance(look, Refusal):
             self._refuse(undone, what, look)
 

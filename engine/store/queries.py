@@ -15,6 +15,7 @@ from engine.states import RunState, StateMachine, TaskState
 from engine.states.tables import MACHINES
 from engine.store.records import AttemptRecord, CommandRecord, RunRecord, TaskRecord, WorkstreamRecord
 from engine.store.tables import Command, EventRow, Run, StepAttempt, Task, Workstream
+from engine.store.unfinished import UNFINISHED
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -57,13 +58,6 @@ def find_run(database: "Database", run_id: str) -> RunRecord | None:
 def runs_in_states(database: "Database", states: tuple[str, ...]) -> list[RunRecord]:
     """Oldest first."""
     return [_run(row) for row in database.dicts(Run.select().where(Run.state.in_(states)).order_by(Run.run_id))]
-
-
-UNFINISHED = (
-    "state = 'running' OR promotion LIKE '%\"intent\":%' OR (state = 'succeeded' AND promotion LIKE "
-    '\'%"state":"pending"%\')'
-)
-"""Runs, in SQL, that somebody must be running, or promoting, or rolling back."""
 
 
 def unfinished_runs(database: "Database") -> list[RunRecord]:

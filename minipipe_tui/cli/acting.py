@@ -70,13 +70,13 @@ def _check_makes_sense(orchestrator: Orchestrator, run_id: str, verb: Verb) -> N
 
 def tell_owner(orchestrator: Orchestrator, run_id: str, verb: Verb, *, as_json: bool) -> int:
     """Ask the process that owns the run, and say what it answered."""
-    if not orchestrator.tell_owner(run_id, verb, _operator()):
+    if not orchestrator.tell_owner(run_id, verb, operator()):
         raise ActionRefused(verb, run_id, "its owner is gone", hint=f"minipipe {verb} {run_id} again does it here")
     return _say_state(orchestrator, run_id, as_json=as_json)
 
 
 def _pause(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
-    orchestrator.pause_run(run_id, operator=_operator())
+    orchestrator.pause_run(run_id, operator=operator())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 
 
@@ -86,7 +86,7 @@ def _cancel(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespa
         # Its `finally` steps have to run, and there is nobody else to run them.
         host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), cancel=True)
         return 0
-    orchestrator.cancel_run(run_id, operator=_operator())
+    orchestrator.cancel_run(run_id, operator=operator())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 
 
@@ -95,7 +95,7 @@ def _retry(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespac
     return host_run(orchestrator, new_id, as_json=arguments.json, variables=variables(arguments))
 
 
-def _operator() -> str:
+def operator() -> str:
     """Who asks. A container may run as a user that has no name."""
     try:
         return getpass.getuser()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import seconds_between, utc_now
+from minipipe_tui.cli.arrival import arrival
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import duration, print_lines, shows_unicode
 from minipipe_tui.cli.table import Cell, print_table
@@ -34,6 +35,8 @@ def print_report(
         print_steps(shown, theme=theme)
     if len(shown) < len(tasks):
         print_lines([*([""] if shown else []), counts(tasks), f"every step: minipipe show {document['run_id']} --all"])
+    if arrived := list(arrival(document)):
+        print_lines(["", *arrived])
     next_commands = [] if is_followed_by_more else list(what_next(document))
     if next_commands:
         print_lines(["", *next_commands])
