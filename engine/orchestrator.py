@@ -28,12 +28,15 @@ from engine.executor.inbox import Inbox
 from engine.executor.opening import build_scheduler, open_book, read_script
 from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings, settings_for
-from engine.executor.start import start_of
+from engine.executor.start import NO_TARGET, Start, start_of
+from engine.executor.workplaces import Workplaces
 from engine.executor.workstreams import succeeded
 from engine.git.objects import identity_of
 from engine.git.repository import find_repository
+from engine.imports import Importing, ImportWishes, gates_of_step, read_branch, read_patch_file
 from engine.owners import OWNER_GONE, Owners
 from engine.patches.application import Signature
+from engine.patches.decisions import Decision, check_decision
 from engine.plan.expansion import expand
 from engine.plan.load import load_plan, parse_plan
 from engine.plan.plan import Plan
@@ -137,6 +140,43 @@ class Orchestrator:
         )
         return run.run_id
 
+    def import_patch(
+        self, text: bytes, *, name: str, strip: int | None = None, target: str | None = None, how: ImportWishes
+    ) -> str:
+        """A pending run that takes a patch file in; answer its id. `execute_run` goes on with it."""
+        start, importing = self._importing(target, how)
+        assert start.base_commit is not None
+        foreign = read_patch_file(importing.git, text, start.base_commit, name=name, strip=strip)
+        return importing.make_run(how.plan_for(name), foreign, start, how.settings)
+
+    def import_branch(self, branch: str, *, target: str | None = None, how: ImportWishes) -> str:
+        """The same for everything that a branch has and the target has not."""
+        start, importing = self._importing(target, how)
+        assert start.base_commit is not None
+        foreign = read_branch(importing.git, branch, start.base_commit)
+        return importing.make_run(how.plan_for(branch), foreign, start, how.settings)
+
+    def release_into_new_run(self, patch_id: str, *, operator: str | None = None) -> str:
+        """A pending run of a patch that stands in quarantine and whose own run has ended; answer its id."""
+        patch = patch_queries.find_patch(self.database, patch_id)
+        if patch is None:
+            raise NotFound("patch", patch_id, hint="minipipe patch list lists them")
+        check_decision(patch, Decision("release", patch_id, operator))
+        old = self._find(patch.run_id)
+        gates, wanted = gates_of_step(old, patch.step_id)
+        how = ImportWishes(RunSettings.from_dict(old.settings), gates=tuple(gates), wanted=tuple(wanted))
+        start, importing = self._importing(old.target or NO_TARGET, how)
+        return importing.make_run_of_released(
+            how.plan_for(patch.step_id), patch, start, how.settings, operator=operator
+        )
+
+    def _importing(self, target: str | None, how: ImportWishes) -> tuple[Start, Importing]:
+        check_demands(how.plan_for("import"), (), how.settings, self.workspace)
+        start = start_of(self.workspace, how.settings, target=target)
+        assert self.workspace.git_folder is not None
+        repository = find_repository(self.workspace.root, self.workspace.git_folder)
+        return start, Importing(self.journal, self.workspace, repository.git)
+
     # -- executing -------------------------------------------------------------------------------------
 
     def execute_run(
@@ -160,7 +200,7 @@ class Orchestrator:
             book = open_book(self.journal, run, script)
             workshop = Workshop(book, Surroundings(self._environ, self.config, held=(lock.descriptor,)))
             attempts = workshop.attempts()
-            self._take_over(book, attempts, lock.owner)
+            self._take_over(book, attempts, workshop.places, lock.owner)
             backend = backend or LocalBackend(script.settings.max_concurrent)
             own_control = control or Control()
             with PokeListener(self.workspace.wake_folder, commands_role(run_id)) as listener:
@@ -286,10 +326,11 @@ class Orchestrator:
         """Become the owner of a run, or RunOwned."""
         return ownership.claim(run_id, self.workspace.run_folder(run_id))
 
-    def _take_over(self, book: Runbook, attempts: Attempts, owner: ownership.Owner) -> None:
+    def _take_over(self, book: Runbook, attempts: Attempts, places: Workplaces, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
         gates = patch_queries.gates_of(self.database, run_id=book.run.run_id, states=("running",))
         deathless = recovery.end_leftovers([*orphans, *gates])
+        places.rescue()
         with self.journal.group():
             if deathless:
                 text = f"processes of a dead owner could not be ended: {', '.join(map(str, deathless))}"

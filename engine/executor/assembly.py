@@ -15,8 +15,10 @@ from engine.executor.gatekeeper import Setting
 from engine.executor.inbox import Inbox
 from engine.executor.integration import Integration
 from engine.executor.loop import RunLoop
+from engine.executor.open_patches import OpenPatches
 from engine.executor.pipeline import Pipeline
 from engine.executor.runbook import Runbook
+from engine.executor.strays import Strays
 from engine.executor.workplaces import OwnWorktrees, TheFolderItself, Workplaces
 from engine.git.objects import Identity, identity_of
 from engine.git.program import Git
@@ -24,6 +26,7 @@ from engine.git.repository import find_repository
 from engine.patches.application import Signature
 from engine.patches.intake import Intake
 from engine.patches.judgement import Rules
+from engine.patches.limits import PatchLimits
 from engine.plan.plan import Step
 from engine.scheduler import Scheduler
 from engine.worktrees.places import default_worktrees_dir, place_of
@@ -121,18 +124,17 @@ class Workshop:
             stays_when_paused=stays_when_paused,
         )
         if self.git is not None and self.identity is not None:
-            loop.pipeline = Pipeline(
-                loop,
-                self._book,
-                Intake(self._book.journal, self.git, self._diffs),
-                Integration(self.git, self._book),
-                self.setting(),
-                Signature(
-                    self.identity, signing_settings(self.git) if self._book.script.settings.sign_commits else None
-                ),
-                self.rules,
-            )
+            intake = Intake(self._book.journal, self.git, self._diffs)
+            patches = OpenPatches(loop, self._book, intake, Integration(self.git, self._book), self.rules)
+            loop.pipeline = Pipeline(patches, self.setting(), self.signature(), Strays(self.git))
         return loop
+
+    def signature(self) -> Signature:
+        """Who this run's commits are by, and how they are signed, if the user wants that."""
+        assert self.git is not None
+        assert self.identity is not None
+        is_signed = self._book.script.settings.sign_commits
+        return Signature(self.identity, signing_settings(self.git) if is_signed else None)
 
     def rules(self, step: Step) -> Rules:
         """What the change of a step is judged by."""
@@ -140,8 +142,7 @@ class Workshop:
         return Rules(
             include=step.scope.include,
             exclude=step.scope.exclude,
-            max_files=settings.max_files,
-            max_bytes=settings.max_patch_bytes,
+            limits=PatchLimits(max_files=settings.max_files, max_bytes=settings.max_patch_bytes),
             allow_filters=settings.allow_filters,
             secrets=self._book.script.values.secrets,
         )

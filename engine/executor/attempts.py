@@ -198,7 +198,7 @@ class Attempts:
         finding, change = self._capturing.examine(step, place, finding)
         if finding.outcome is not Outcome.OK and self._book.script.settings.archive_on_failure:
             ref = archive_ref(attempt.run_id, step.id, attempt.number)
-            if trouble := self._capturing.archive(step, place, ref):
+            if trouble := self._capturing.archive(place, ref):
                 self._book.journal.note("warning", attempt, reason=f"what it changed could not be kept: {trouble}")
         return finding, change
 

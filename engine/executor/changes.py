@@ -8,10 +8,10 @@ from engine.executor.evidence import Finding
 from engine.executor.workplaces import Workplace, apply_earlier
 from engine.git.objects import Identity
 from engine.git.program import Git
-from engine.git.refs import create_ref
 from engine.patches.capture import capture_tree, commit_of_tree
 from engine.plan.plan import Step
 from engine.states.outcomes import Outcome
+from engine.worktrees.archive import archive_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,12 @@ class Capturing:
         """Let an attempt go on from an earlier change, uncommitted in its worktree; whether it still fits there."""
         return apply_earlier(self._git, place, commit)
 
-    def archive(self, step: Step, place: Workplace, ref: str) -> str | None:
+    def archive(self, place: Workplace, ref: str) -> str | None:
         """Keep what a failed attempt has changed, without any consequence; why that was not possible, or None."""
         if place.worktree is None:
             return None
         try:
-            change = self.capture(step, place)
-            if change is not None:
-                create_ref(self._git, ref, change.commit)
+            archive_changes(place.worktree, ref)
         except (MinipipeError, OSError) as error:
             return str(error)
         return None

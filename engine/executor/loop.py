@@ -111,6 +111,7 @@ class RunLoop:
             self.pipeline.settle_gate(end)
             return
         attempt, verdict = self._attempts.settle(end)
+        self.pipeline.look_around(attempt.step_id)
         if isinstance(verdict, Change):
             self._take_in(attempt, verdict)
         else:

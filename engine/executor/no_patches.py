@@ -36,6 +36,8 @@ class NoPatches:
     def gates_running(self) -> list[str]:
         return []
 
+    def look_around(self, step_id: str) -> None: ...
+
     def note_facts(self, gate_id: str, facts: ProcessFacts | None) -> None: ...
 
     def admit(self, step: Step, attempt: AttemptRecord, base: str, commit: str) -> PatchRecord:

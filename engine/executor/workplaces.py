@@ -50,6 +50,9 @@ class Workplaces(Protocol):
     def open(self, name: str, commit: str, *, step_id: str, before: Sequence[str] = ()) -> Workplace:
         """A place at a commit for the attempt or gate of this name, with what the steps `before` it kept."""
 
+    def rescue(self) -> None:
+        """Keep what the attempts of a dead owner had changed; their processes have ended."""
+
     def of(self, name: str) -> Workplace:
         """The place that was opened under a name."""
 
@@ -71,6 +74,9 @@ class TheFolderItself:
 
     def open(self, name: str, commit: str, *, step_id: str, before: Sequence[str] = ()) -> Workplace:
         return self._place
+
+    def rescue(self) -> None:
+        pass
 
     def of(self, name: str) -> Workplace:
         return self._place
@@ -129,8 +135,12 @@ class OwnWorktrees:
         if self._kept is None:
             self._kept = self._pool.claim(commit, run_id=self._run_id, step_id=name)
         else:
+            self._kept.hand_over(name)
             self._kept.reset(commit, keep_ignored=True)
         return self._kept
+
+    def rescue(self) -> None:
+        self._pool.rescue(self._run_id)
 
     def of(self, name: str) -> Workplace:
         return self._places[name]

@@ -67,6 +67,13 @@ def create_ref(git: Git, name: str, commit: str) -> None:
             raise GitFailed("update-ref", f"{name} is at {found}, not {commit}")
 
 
+def put_ref(git: Git, name: str, commit: str) -> None:
+    """Let a ref of ours say what the ledger says, wherever it was."""
+    found = read_ref(git, name)
+    if found != commit and not move_ref(git, name, commit, found or "0" * len(commit)):
+        raise GitFailed("update-ref", f"{name} is being moved by somebody else")
+
+
 def move_ref(git: Git, name: str, new: str, old: str, *, why: str = "minipipe") -> bool:
     """Move a ref if it still is where it was believed to be; whether it was (zeros: it did not exist)."""
     for _ in range(_TRIES):

@@ -60,6 +60,18 @@ class PatchLedger:
         """Let the step try again, from this patch and with the comments."""
         return self.decide(Decision("request_changes", ledger_id, reviewer, comment))
 
+    def quarantine_patch(self, ledger_id: str, operator: str | None = None, reason: str | None = None) -> bool:
+        """Set a patch aside, for a reason that no rule knows."""
+        return self.decide(Decision("quarantine", ledger_id, operator, reason))
+
+    def release_patch(self, ledger_id: str, operator: str | None = None, reason: str | None = None) -> bool:
+        """Take a patch out of quarantine, after another look; it goes on to its gates."""
+        return self.decide(Decision("release", ledger_id, operator, reason))
+
+    def drop_patch(self, ledger_id: str, operator: str | None = None, reason: str | None = None) -> bool:
+        """Give a patch up that stands in quarantine; its step has failed."""
+        return self.decide(Decision("drop", ledger_id, operator, reason))
+
     def decide(self, decision: Decision) -> bool:
         """Have a decision written down by whoever may write; False for an unknown patch."""
         patch = self.find(decision.patch_id)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from engine.errors import ActionRefused, GitFailed
 from engine.git.program import Git
 from engine.worktrees import admin
+from engine.worktrees.places import Home
 from engine.worktrees.removal import remove
 from engine.worktrees.worktree import SETTINGS, Worktree
 
@@ -32,45 +33,67 @@ class Capture(NamedTuple):
 
 def archive(worktree: Worktree, *, attempt: int = 1) -> str:
     """Keep the contents of a failed step's worktree; answer the ref. It need not be sound, only be there."""
+    name = f"{_ref_part(worktree.run_id)}/{_ref_part(worktree.step_id)}.{attempt}"
+    captured = _contents(worktree)
+    return _keep_contents(worktree, captured, f"{ARCHIVE}{name}")
+
+
+def archive_changes(worktree: Worktree, ref: str) -> str | None:
+    """The same under a ref that is named, and only if something was changed since the worktree was reset."""
+    captured = _contents(worktree)
+    git = Git(worktree.common_git_folder)
+    is_changed = captured.tree != git.line("rev-parse", f"{worktree.commit}^{{tree}}")
+    if not is_changed and _head_of(worktree) in (None, worktree.commit):
+        return None
+    return _keep_contents(worktree, captured, ref)
+
+
+def _contents(worktree: Worktree) -> Capture:
     if worktree.path.is_symlink() or not worktree.path.is_dir():
         raise ActionRefused("archive", str(worktree.path), "its folder is gone or is a link")
     private = worktree.index_path.with_name(worktree.index_path.name + ".archive")
     git = Git(worktree.common_git_folder, worktree.path, private, settings=_CAPTURING).durable()
     try:
         worktree.copy_index(private)
-        captured = capture(git)
+        return capture(git)
     finally:
         _remove_index(private)
+
+
+def _keep_contents(worktree: Worktree, captured: Capture, ref: str) -> str:
+    git = Git(worktree.common_git_folder, settings=_CAPTURING).durable()
     head = _head_of(worktree)
     parents = [worktree.commit, *([head] if head and head != worktree.commit else [])]
-    name = f"{_ref_part(worktree.run_id)}/{_ref_part(worktree.step_id)}.{attempt}"
-    return keep(git, name, captured.tree, parents, f"Archive of {name}")
+    return keep(git, ref, captured.tree, parents, f"Archive of {ref.removeprefix(ARCHIVE)}")
 
 
-def archive_named(
-    common_git_folder: Path, tree: Path, name: str, private: Path, *, is_wanted: bool = True
-) -> str | None:
-    """Keep what is in a named worktree and nowhere else; None if there is no such thing, or it is not wanted."""
-    admin_folder = _admin_of(tree)
+def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool = True) -> str | None:
+    """Keep what is in a named worktree and nowhere else; None if there is no such thing.
+
+    If it is not wanted, only commits that no ref holds are kept.
+    """
+    tree, private = home.path / name, home.path / f"{name}.index"
     git = Git(admin_folder, tree, private, settings=_CAPTURING).durable()
     head = git.line("rev-parse", "--verify", "HEAD^{commit}")
+    committed = git.line("rev-parse", f"{head}^{{tree}}")
     try:
         git.tell("read-tree", head)
         captured = capture(git)
-        if captured.repositories:
-            raise ActionRefused("remove", str(tree), f"it holds a repository of its own at {captured.repositories[0]}")
         _remove_index(private)
         staged = _staged_tree(git, admin_folder / "index", private)
     finally:
         _remove_index(private)
-    committed = git.line("rev-parse", f"{head}^{{tree}}")
+    if captured.repositories:
+        raise ActionRefused("remove", str(tree), f"it holds a repository of its own at {captured.repositories[0]}")
+    found = captured.tree if is_wanted else committed
     parents = [head]
-    if staged not in (None, committed, captured.tree):
+    if is_wanted and staged not in (None, committed, captured.tree):
         parents.append(git.line("commit-tree", str(staged), "-p", head, "-m", f"What was staged in {name}"))
-    is_new = captured.tree != committed or len(parents) > 1 or not _is_kept(git, head)
-    if not (is_new and is_wanted):
+    if found == committed and len(parents) == 1 and _is_kept(git, head):
         return None
-    return keep(git.at(git_folder=common_git_folder), _ref_part(name), captured.tree, parents, f"Archive of {name}")
+    return keep(
+        git.at(git_folder=home.common_git_folder), f"{ARCHIVE}{_ref_part(name)}", found, parents, f"Archive of {name}"
+    )
 
 
 def capture(git: Git) -> Capture:
@@ -87,15 +110,15 @@ def capture(git: Git) -> Capture:
     return Capture(git.line("write-tree"), tuple(map(os.fsdecode, repositories)))
 
 
-def keep(git: Git, name: str, tree: str, parents: Sequence[str], message: str) -> str:
+def keep(git: Git, wanted: str, tree: str, parents: Sequence[str], message: str) -> str:
     """Make a commit and a ref of its own for it; one that is there already is never moved."""
     words = [word for parent in parents for word in ("-p", parent)]
     commit = git.line("commit-tree", tree, *words, "-m", message)
     for number in range(1, 1000):
-        ref = f"{ARCHIVE}{name}" + (f"-{number}" if number > 1 else "")
+        ref = wanted + (f"-{number}" if number > 1 else "")
         if git.ask("update-ref", ref, commit, "0" * len(commit)).exit_code == 0:
             return ref
-    raise GitFailed("update-ref", f"there is no free name beside {ARCHIVE}{name}")
+    raise GitFailed("update-ref", f"there is no free name beside {wanted}")
 
 
 def _staged_tree(git: Git, index: Path, private: Path) -> str | None:
@@ -119,15 +142,6 @@ def _head_of(worktree: Worktree) -> str | None:
     git = Git(worktree.git_folder, worktree.path, settings=SETTINGS)
     done = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     return os.fsdecode(done.output).strip() if done.exit_code == 0 else None
-
-
-def _admin_of(tree: Path) -> Path:
-    text = admin.read_small(tree / ".git") or ""
-    if not text.startswith("gitdir: "):
-        raise ActionRefused(
-            "remove", str(tree), "its .git file was removed or altered, so what is in it cannot be told"
-        )
-    return Path(text.removeprefix("gitdir: ").rstrip("\n"))
 
 
 def _files_below(top: Path, folder: bytes) -> Iterator[bytes]:

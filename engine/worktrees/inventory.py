@@ -18,6 +18,7 @@ from engine.worktrees.mending import idle_slots, is_broken, lock_if_free, mend
 from engine.worktrees.named import Named, admin_folders, all_named, forget, is_folder
 from engine.worktrees.places import Home, Slot, home_at
 from engine.worktrees.record import read_record
+from engine.worktrees.rescue import dead_user_of, rescue
 from engine.worktrees.worktree import SETTINGS, destroy
 
 IN_USE, IDLE, ORPHANED, ARCHIVED = "in use", "idle", "orphaned", "archived"
@@ -76,11 +77,15 @@ def prune(
     archives_older_than_days: float | None = None,
     archives_keep: int | None = None,
 ) -> Pruned:
-    """Remove orphans, idle pooled worktrees beyond the last used ones, and archives that are too old or too many."""
+    """Remove orphans, idle pooled worktrees beyond the last used ones, and archives that are too old or too many.
+
+    What a step of a dead owner has left in one is kept first; the caller has seen to it that the step has ended.
+    """
     place = home_at(home, common_git_folder)
     pruned = Pruned()
     if place.pool.is_dir():
         pruned.removed.extend(mend(place))
+        rescue(place)
         _prune_idle(place, keep_idle, pruned)
         for found in list_pool(common_git_folder, home):
             if found.state == IN_USE:
@@ -96,8 +101,9 @@ def _pooled(slot: Slot, *, is_measured: bool) -> Found | None:
     is_held = locks.is_held(slot.lock)
     if not is_held and not any(os.path.lexists(path) for path in (slot.path, slot.git_folder)):
         return None
-    state = IN_USE if is_held else ORPHANED if is_broken(slot) else IDLE
-    holder = str(locks.read_holder(slot.lock) or "somebody") if is_held else ""
+    dead = None if is_held else dead_user_of(slot)
+    state = IN_USE if is_held else ORPHANED if dead or is_broken(slot) else IDLE
+    holder = str(locks.read_holder(slot.lock) or "somebody") if is_held or dead else ""
     return Found(
         "pooled",
         slot.name,

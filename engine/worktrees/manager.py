@@ -65,18 +65,15 @@ class WorktreeManager:
     def cleanup_worktree(self, path: str | os.PathLike[str], archive_on_failure: bool = True) -> str | None:
         """Remove a worktree that was made here. What is in it and nowhere else is kept first; the ref is the answer.
 
-        `archive_on_failure=False` gives up what is not committed.
+        `archive_on_failure=False` gives up what is not committed; commits that are in no branch are kept even so.
         """
         named = self._named_at(Path(path))
         place = self.home.path / named.name
         with locks.held(self.home.admin_lock):
             ref = None
             if is_folder(place):
-                self._refuse_submodules(named)
-                private = self.home.path / f"{named.name}.index"
-                ref = archive_named(
-                    self.home.common_git_folder, place, named.name, private, is_wanted=archive_on_failure
-                )
+                admin_folder = self._admin_folder_of(named)
+                ref = archive_named(self.home, named.name, admin_folder, is_wanted=archive_on_failure)
             forget(self.home, named.name)
         return ref
 
@@ -135,17 +132,21 @@ class WorktreeManager:
     def _named_at(self, path: Path) -> Named:
         place = path.absolute()
         named = read_named(self.home, place.name) if place.parent.resolve() == self.home.path else None
-        if named is None and not is_folder(place):
+        if named is None and not os.path.lexists(place):
             raise NotFound("worktree", str(path), hint="list_worktrees() tells which there are")
         if named is None:
             raise ActionRefused("remove", str(path), "it was not made here")
         return named
 
-    def _refuse_submodules(self, named: Named) -> None:
-        for folder in admin_folders(self.home, named.name):
-            if is_folder(folder / "modules"):
-                why = "it has submodules of its own, whose commits would be lost"
-                raise ActionRefused("remove", str(self.home.path / named.name), why)
+    def _admin_folder_of(self, named: Named) -> Path:
+        place, folders = str(self.home.path / named.name), admin_folders(self.home, named.name)
+        if not folders:
+            raise ActionRefused(
+                "remove", place, "git knows it no more", hint="look what is in it, and remove it yourself"
+            )
+        if is_folder(folders[0] / "modules"):
+            raise ActionRefused("remove", place, "it has submodules of its own, whose commits would be lost")
+        return folders[0]
 
     def _identity(self, path: Path) -> dict[str, str | None] | None:
         """Whose a worktree is; None if it is not ours."""

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine.worktrees import admin
@@ -71,6 +71,9 @@ def is_folder(path: Path) -> bool:
 
 def forget(home: Home, name: str) -> None:
     """Remove a named worktree: tree, git's folder, record. The caller holds the admin lock, and has kept the work."""
+    if named := read_named(home, name):
+        # Whoever finds it so finishes this, should we be killed in the middle.
+        write_named(home, replace(named, is_made=False))
     for folder in admin_folders(home, name):
         admin.remove_folder(folder)
     remove(home.path / name)

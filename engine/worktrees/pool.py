@@ -14,6 +14,7 @@ from engine.worktrees import admin, locks
 from engine.worktrees.mending import mend
 from engine.worktrees.places import Slot, home_at
 from engine.worktrees.record import read_record
+from engine.worktrees.rescue import dead_user_of, rescue
 from engine.worktrees.worktree import Making, Worktree
 
 Claimed = tuple[Slot, int]
@@ -54,6 +55,10 @@ class WorktreePool:
         except (MinipipeError, OSError) as error:
             raise WorktreeUnavailable(str(error), retryable=getattr(error, "retryable", False)) from error
 
+    def rescue(self, run_id: str) -> dict[str, str]:
+        """Keep what a dead owner's steps had changed; the caller has taken its run over, and ended its processes."""
+        return rescue(self.home, run_id)
+
     def _claimed(self, commit: str, run_id: str, step_id: str, keep_ignored: bool) -> Worktree:
         trouble: WorktreeUnavailable | None = None
         for is_fresh in (False, True):
@@ -80,7 +85,7 @@ class WorktreePool:
             warmest = [] if is_fresh else sorted(slots, key=lambda slot: _warmth(slot, run_id), reverse=True)
             for slot in (*warmest, _unused(slots, self)):
                 lock = locks.open_lock(slot.lock)
-                if locks.try_lock(lock):
+                if locks.try_lock(lock) and dead_user_of(slot) is None:
                     locks.write_holder(lock, run_id, step_id)
                     return slot, lock
                 os.close(lock)
@@ -93,7 +98,10 @@ class WorktreePool:
         if admin.is_commit_id(commit):
             return commit
         git = Git(self.home.common_git_folder)
-        return git.line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        done = git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        if done.exit_code != 0:
+            raise WorktreeUnavailable(f"there is no commit {commit!r}")
+        return os.fsdecode(done.output).strip()
 
 
 def _warmth(slot: Slot, run_id: str) -> tuple[bool, bool, str]:

@@ -81,6 +81,12 @@ class Worktree:
         """Copy the engine's index, for a capture: with its times, by which git finds what has changed."""
         admin.copy_index(self.index_path, target)
 
+    def hand_over(self, step_id: str) -> None:
+        """Another step of the same run uses it from here on."""
+        assert self._lock is not None
+        self.step_id = step_id
+        locks.write_holder(self._lock, self.run_id, step_id)
+
     def reset(self, commit: str, *, keep_ignored: bool = False) -> None:
         """Make the tree exactly the commit's, whatever was done to it; WorktreeUnavailable if that cannot be."""
         try:
@@ -134,11 +140,18 @@ class Worktree:
         admin.place_index(self.index_path, self.git_folder)
 
     def _make(self, commit: str) -> None:
+        self._refuse_unknown(commit)
         with locks.held(self._slot.home.admin_lock) as admin_lock:
             destroy(self._slot)
             add_worktree(self._slot, commit, held=(*self.git().held, admin_lock))
         self._restore(commit, keep_ignored=False)
         write_record(self._slot.record, self._described(commit))
+
+    def _refuse_unknown(self, commit: str) -> None:
+        """No tree is destroyed for a commit that there is not."""
+        git = Git(self.common_git_folder)
+        if git.ask("cat-file", "-e", f"{commit}^{{commit}}").exit_code != 0:
+            raise WorktreeUnavailable(f"there is no commit {commit}")
 
     def _described(self, commit: str) -> Record:
         return record_of(

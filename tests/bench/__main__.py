@@ -8,8 +8,11 @@ import argparse
 import runpy
 import sys
 
-NAMES = ("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands")
-QUICK = {"steps", "journal"}
+NAMES = (
+    *("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands"),
+    *("worktrees", "diff_stats"),
+)
+QUICK = {"steps", "journal", "worktrees"}
 
 
 def main() -> None:

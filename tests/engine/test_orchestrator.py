@@ -419,23 +419,6 @@ def test_a_run_goes_on_with_the_values_that_it_was_made_with(stage: Stage) -> No
     assert stage.orchestrator.execute_run(run_id, variables={"N": "x,y"}).state == "succeeded"
 
 
-@pytest.mark.parametrize(
-    ("step", "more", "missing"),
-    [
-        ({"gates": ["g"]}, {"gates": [{"id": "g", "type": "UNIT", "command": ["true"]}]}, "gates are"),
-        ({"review": "always"}, {}, "review is"),
-        ({}, {"globals": {"manual_review_required": True}}, "review is"),
-        ({}, {"globals": {"mode": "shadow"}}, "mode 'shadow' is"),
-        ({}, {"globals": {"mode": "production"}}, ""),
-    ],
-)
-def test_a_safeguard_that_is_asked_for_and_not_there_is_told(
-    stage: Stage, step: dict[str, Any], more: dict[str, Any], missing: str
-) -> None:
-    told = queries.warnings_of(stage.orchestrator.database, stage.create({"id": "a", **step}, **more))
-    assert [text.partition(" not there yet")[0] for text in told] == ([missing] if missing else [])
-
-
 # -- trying a run again
 
 

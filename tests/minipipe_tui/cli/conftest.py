@@ -85,10 +85,16 @@ def repo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plan(repo: Path) -> Callable[..., str]:
-    """Writes a plan of the given steps into the repository and answers its name."""
+    """Writes a plan of the given steps into the repository and answers its name.
+
+    Its steps work in the repository's own folder, where tests see what they do, unless the plan says otherwise.
+    """
 
     def write(*steps: Mapping[str, Any], name: str = "plan", **more: Any) -> str:
-        document = {"version": "1.0", "plan_id": name, "steps": list(steps), **more}
+        common = more.pop("globals", {})
+        if "use_worktrees" not in common:
+            common = {"isolation": "none", **common}
+        document = {"version": "1.0", "plan_id": name, "steps": list(steps), "globals": common, **more}
         (repo / f"{name}.json").write_text(json.dumps(document))
         return f"{name}.json"
 

@@ -111,7 +111,7 @@ def test_an_error_with_json_is_a_document(here: Cli) -> None:
 
 
 def test_outside_a_repository_is_unfit_with_a_hint(there: Cli, plan: Cli, repo: Path, tmp_path: Path) -> None:
-    name = repo / plan(OK)
+    name = repo / plan(OK, globals={"isolation": "step"})
     outside = tmp_path / "outside"
     outside.mkdir()
     ended = there("run", str(name), cwd=outside)
@@ -120,7 +120,7 @@ def test_outside_a_repository_is_unfit_with_a_hint(there: Cli, plan: Cli, repo: 
 
 
 def test_a_repository_without_a_commit_is_unfit(there: Cli, plan: Cli, repo: Path, tmp_path: Path) -> None:
-    name = repo / plan(OK)
+    name = repo / plan(OK, globals={"isolation": "step"})
     empty = tmp_path / "empty"
     empty.mkdir()
     subprocess.run(["git", "init", "-q", "--template="], cwd=empty, check=True)
@@ -131,7 +131,7 @@ def test_a_repository_without_a_commit_is_unfit(there: Cli, plan: Cli, repo: Pat
 
 
 def test_without_git_the_environment_is_unfit(there: Cli, plan: Cli, tmp_path: Path) -> None:
-    ended = there("run", plan(OK), env={"PATH": str(tmp_path)})
+    ended = there("run", plan(OK, globals={"isolation": "step"}), env={"PATH": str(tmp_path)})
     assert ended.code == 5
     assert "install git" in ended.err
 
@@ -320,28 +320,18 @@ def test_a_long_plan_is_told_in_few_lines(here: Cli, plan: Cli) -> None:
 # -- warnings ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asked", [{"isolation": "step"}, {"isolation": "run"}, {"use_worktrees": True}])
-def test_isolation_that_was_asked_for_and_is_not_there_is_said_once(here: Cli, plan: Cli, asked: Any) -> None:
-    ended = here("run", plan(OK, globals=asked), "--json")
-    assert ended.code == 0
-    assert ended.err.count("warning: isolation") == 1
-    warnings = here("events", "last", "--type", "warning").out.splitlines()
-    assert [json.loads(line)["reason"] for line in warnings] == [ended.err.strip().removeprefix("warning: ")]
-
-
-@pytest.mark.parametrize("asked", [{}, {"isolation": "none"}, {"use_worktrees": False}])
-def test_who_does_not_ask_for_isolation_is_not_warned(here: Cli, plan: Cli, asked: Any) -> None:
-    assert here("run", plan(OK, globals=asked), "--json").err == ""
-
-
-def test_worktrees_that_the_configuration_asks_for_are_warned_about(here: Cli, plan: Cli, repo: Path) -> None:
-    (repo / "minipipe.toml").write_text("[worktrees]\nenabled = true\n")
-    assert "warning: isolation 'step'" in here("run", plan(OK), "--json").err
+def test_a_step_works_in_a_worktree_of_its_own(here: Cli, plan: Cli, repo: Path) -> None:
+    step = {"id": "s", "shell": "pwd"}
+    assert here("run", plan(step, globals={"isolation": "step"}), "--target", "none").code == 0
+    place = here("logs", "last", "s").out.strip()
+    assert place
+    assert not Path(place).is_relative_to(repo)
 
 
 def test_worktrees_that_the_configuration_turns_off_are_isolation_none(here: Cli, plan: Cli, repo: Path) -> None:
     (repo / "minipipe.toml").write_text("[worktrees]\nenabled = false\n")
-    assert here("run", plan(OK), "--json").document["settings"]["isolation"] == "none"
+    (repo / "plan.json").write_text(json.dumps({"version": "1.0", "plan_id": "p", "steps": [OK]}))
+    assert here("run", "plan.json", "--json").document["settings"]["isolation"] == "none"
 
 
 def test_a_step_whose_tool_is_unknown_says_so(here: Cli, plan: Cli) -> None:

@@ -1,0 +1,155 @@
+"""The patches of a run that something still follows from: one a task, as the journal last confirmed it.
+
+What the parts of the pipeline have in common: moving a patch, keeping its commit alive, setting it aside, and telling
+the owner what becomes of its task.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from engine.executor.integration import Integration
+from engine.executor.runbook import Runbook
+from engine.git.refs import candidate_ref, delete_ref, patch_ref, put_ref
+from engine.patches.intake import Intake, Origin, quarantine
+from engine.patches.judgement import Rules
+from engine.plan.plan import Step
+from engine.states import PatchState
+from engine.states.outcomes import Outcome
+from engine.store import patch_queries
+from engine.store.records import PatchRecord
+
+_EARLIER = (PatchState.QUARANTINED, PatchState.APPLY_FAILED, PatchState.AWAITING_REVIEW)
+
+
+class Owner(Protocol):
+    """Who drives the tasks: told what becomes of those whose patches are here."""
+
+    def complete(self, step_id: str, metadata: Mapping[str, Any]) -> None:
+        """What the task has changed is committed."""
+
+    def fail_or_retry(self, step_id: str, outcome: Outcome, message: str) -> bool:
+        """The change cannot be taken. False where the task has to wait for a person."""
+
+    def fail(self, step_id: str, reason: str, message: str) -> None:
+        """The change is not wanted."""
+
+    def try_again(self, step_id: str, outcome: Outcome, message: str) -> None:
+        """The step is to make its change anew, at once and uncharged."""
+
+    def set_aside(self, step_id: str) -> None:
+        """The task waits for a person: others may have its place."""
+
+    def stop_gate(self, gate_id: str) -> None:
+        """A gate that runs is not wanted any more."""
+
+
+class OpenPatches:
+    """By step; read and changed by the parts of the pipeline."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        book: Runbook,
+        intake: Intake,
+        integration: Integration,
+        rules: Callable[[Step], Rules],
+    ) -> None:
+        self.owner = owner
+        self.book = book
+        self.journal = book.journal
+        self.intake = intake
+        self.integration = integration
+        self.git = integration.git
+        self.current: dict[str, PatchRecord] = {}
+        self._rules = rules
+        self._without_ref: list[PatchRecord] = []
+
+    def step_of(self, patch: PatchRecord) -> Step:
+        return self.book.script.steps[patch.step_id]
+
+    def rules_for(self, patch: PatchRecord) -> Rules:
+        return self._rules(self.step_of(patch))
+
+    def all_of_run(self, *states: str) -> list[PatchRecord]:
+        """As they stood before the transaction that is being made."""
+        return patch_queries.patches_of(self.journal.database, self.book.run.run_id, states=states)
+
+    def move(self, patch: PatchRecord, state: PatchState, *, trigger: str, **details: Any) -> PatchRecord:
+        moved = self.current[patch.step_id] = self.journal.move(patch, state, trigger=trigger, **details)
+        return moved
+
+    # -- refs ------------------------------------------------------------------------------------------
+
+    def keep_alive(self, patch: PatchRecord) -> None:
+        """See to it that the commit of a patch gets a ref, once the patch is on record."""
+        self._without_ref.append(patch)
+
+    def make_refs(self) -> None:
+        while self._without_ref:
+            patch = self._without_ref[0]
+            put_ref(self.git, patch_ref(patch.patch_id), patch.commit_id)
+            self._without_ref.pop(0)
+
+    def make_candidate_ref(self, patch: PatchRecord) -> None:
+        if patch.candidate_commit is not None:
+            put_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
+
+    def let_go_of_candidate(self, patch: PatchRecord) -> None:
+        if patch.candidate_commit is not None:
+            delete_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
+
+    # -- new patches -------------------------------------------------------------------------------------
+
+    def admit(self, origin: Origin, base: str, commit: str) -> PatchRecord:
+        """A row for what a step has changed, judged by the step's rules."""
+        return self.intake.admit(origin, base, commit, self._rules(self.book.script.steps[origin.step_id]))
+
+    # -- what becomes of patches and their tasks ---------------------------------------------------------
+
+    def take_up(self, patch: PatchRecord) -> None:
+        """A new patch, which its task now waits for; the earlier ones of the task are superseded."""
+        for earlier in self.all_of_run(*_EARLIER):
+            is_older = earlier.task_id == patch.task_id and earlier.patch_id < patch.patch_id
+            if is_older and earlier.patch_id not in (patch.parent_patch_id, patch.patch_id):
+                self.journal.move(earlier, PatchState.SUPERSEDED, trigger="attempt", superseded_by=patch.patch_id)
+        self.current[patch.step_id] = patch
+        self.keep_alive(patch)
+        if patch.state == PatchState.QUARANTINED:
+            self.after_quarantine(patch, Outcome.SCOPE_VIOLATION)
+
+    def set_aside(self, patch: PatchRecord, findings: list[str], outcome: Outcome) -> None:
+        """A patch cannot be trusted: it is quarantined, with its reasons."""
+        with self.journal.group():
+            patch = self.current[patch.step_id] = quarantine(self.journal, patch, findings, trigger=str(outcome))
+            self.after_quarantine(patch, outcome)
+        self.let_go_of_candidate(patch)
+
+    def after_quarantine(self, patch: PatchRecord, outcome: Outcome) -> None:
+        """The task is tried again, fails, or waits for a person."""
+        if self.owner.fail_or_retry(patch.step_id, outcome, patch.reason or ""):
+            self.current.pop(patch.step_id, None)
+        else:
+            self.owner.set_aside(patch.step_id)
+
+    def complete(self, patch: PatchRecord, metadata: Mapping[str, Any]) -> None:
+        """The task is done, unless a part of its change was sent back."""
+        del self.current[patch.step_id]
+        waiting = self.all_of_run(PatchState.AWAITING_REVIEW)
+        if any(was_sent_back(other) and other.task_id == patch.task_id for other in waiting):
+            self.try_again(patch, Outcome.CHANGES_REQUESTED, "a part of the change was sent back")
+        else:
+            self.owner.complete(patch.step_id, metadata)
+
+    def try_again(self, patch: PatchRecord, outcome: Outcome, message: str) -> None:
+        self.current.pop(patch.step_id, None)
+        self.owner.try_again(patch.step_id, outcome, message)
+
+    def fail(self, patch: PatchRecord, outcome: Outcome) -> None:
+        """The change is not wanted, and so the task has failed."""
+        self.current.pop(patch.step_id, None)
+        self.owner.fail(patch.step_id, str(outcome), patch.review_comment or patch.reason or "")
+
+
+def was_sent_back(patch: PatchRecord) -> bool:
+    """Whether a patch waits for another one that will supersede it: its task is tried again."""
+    return patch.state == PatchState.AWAITING_REVIEW and patch.review_status == "changes_requested"
