@@ -78,6 +78,7 @@ HOSTILE: list[tuple[str, Tree, str]] = [
     ("a link that climbs later", {b"a/l": link(b"b/../../../x")}, "link.outside"),
     ("a link with backslashes", {b"a/l": link(b"..\\..\\x")}, "link.outside"),
     ("a link that climbs out of another", {b"l": link(b"nested/deep/up/../x")}, "link.outside"),
+    ("the same in other letters", {b"l": link(b"Nested/DEEP/up/../x")}, "link.outside"),
     ("a link that climbs out of a new one", {b"k": link(b"src"), b"l": link(b"k/../../x")}, "link.outside"),
     ("a link to nothing", {b"l": link(b"")}, "link.outside"),
     ("a link with a NUL", {b"l": link(b"a\0/../../..")}, "link.outside"),
