@@ -85,7 +85,7 @@ def _print(found: list[Found], *, has_sizes: bool) -> None:
             each.state,
             shown_time(each.since) if each.since else "",
             (each.commit or "")[:_SHORT],
-            *([_megabytes(each.size)] if has_sizes else []),
+            *([_shown_size(each.size)] if has_sizes else []),
             each.holder,
         ]
         for each in found
@@ -97,8 +97,10 @@ def _print(found: list[Found], *, has_sizes: bool) -> None:
     print_table(headings, rows, right=("SIZE",))
 
 
-def _megabytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 1_000_000:.1f} MB"
+def _shown_size(size: int | None) -> str:
+    if size is None:
+        return ""
+    return f"{size / 1_000_000:.1f} MB" if size >= 1_000_000 else f"{size / 1_000:.0f} kB"
 
 
 def _add_prune(parser: CommandParser) -> None:
