@@ -4,6 +4,7 @@
     ├─ UserError    you: fix the input                       exit 2
     │  ├─ ConfigError
     │  ├─ PlanError         all problems of a plan at once
+    │  ├─ PatchRefused      the text of a patch cannot be trusted
     │  ├─ UsageError
     │  └─ NotFound          unknown or ambiguous id
     ├─ Refused      a rule said no                           exit 1
@@ -95,6 +96,18 @@ class PlanError(UserError):
         )
         self.problems = tuple(problems)
         self.source = source
+
+
+class PatchRefused(UserError):
+    """The text of a patch is broken, or says two things at once; nothing of it was applied."""
+
+    def __init__(self, source: str, line: int, reason: str) -> None:
+        super().__init__(
+            f"{source}, line {line}: {reason}", hint="make the patch again with git diff --binary, and give it as it is"
+        )
+        self.source = source
+        self.line = line
+        self.reason = reason
 
 
 class NotFound(UserError):

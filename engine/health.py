@@ -25,7 +25,6 @@ from engine.events.poke import is_stale
 from engine.git import program as git
 from engine.process.family import adopt_orphans
 from engine.process.survivors import find_survivors
-from engine.states import RunState
 from engine.store import queries
 from engine.store.database import Database
 from engine.store.migrations import MIGRATIONS
@@ -75,10 +74,10 @@ class Site:
 
     @cached_property
     def interrupted(self) -> list[RunRecord]:
-        """Runs that are recorded as running and that nobody runs."""
+        """Runs that are recorded as running, or being promoted, and that nobody runs."""
         if self.database is None:
             return []
-        running = queries.runs_in_states(self.database, (RunState.RUNNING,))
+        running = queries.unfinished_runs(self.database)
         return [run for run in running if ownership.owner_of(self.workspace.run_folder(run.run_id)) is None]
 
     def close(self) -> None:

@@ -10,36 +10,43 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import clock, ownership, recovery
+from engine import clock, ownership, promotion, recovery
 from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.closing import close_run
 from engine.config.keys import Config
-from engine.errors import ActionRefused, NotFound, RunOwned
+from engine.errors import ActionRefused, EnvironmentUnfit, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.poke import PokeListener, Poker, commands_role
-from engine.executor.assembly import Surroundings, Workshop
+from engine.executor.assembly import Surroundings, Workshop, signing_settings
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control, Verb
 from engine.executor.creation import kept_variables, write_run
 from engine.executor.demands import check_demands
+from engine.executor.gatekeeper import Setting
 from engine.executor.inbox import Inbox
 from engine.executor.opening import build_scheduler, open_book, read_script
-from engine.executor.runbook import Runbook
+from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings, settings_for
-from engine.executor.start import start_of
+from engine.executor.start import NO_TARGET, Start, start_of
 from engine.executor.workplaces import Workplaces
 from engine.executor.workstreams import succeeded
+from engine.git.objects import identity_of
+from engine.git.repository import find_repository
+from engine.imports import Importing, ImportWishes, gates_of_step, read_branch, read_patch_file
 from engine.owners import OWNER_GONE, Owners
+from engine.patches.application import Signature
+from engine.patches.decisions import Decision, check_decision
 from engine.plan.expansion import expand
 from engine.plan.load import load_plan, parse_plan
 from engine.plan.plan import Plan
 from engine.plan.variables import bind_variables
+from engine.rollback import Rollback, check_run, finish_interrupted
 from engine.states import RunState, RunStateMachine, TaskState
 from engine.store import patch_queries, queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
-from engine.store.records import CommandRecord, RunRecord, TaskRecord
+from engine.store.records import CommandRecord, PatchRecord, RunRecord, TaskRecord
 from engine.workspace import STATE_FOLDER, Workspace, find_workspace
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
@@ -133,6 +140,43 @@ class Orchestrator:
         )
         return run.run_id
 
+    def import_patch(
+        self, text: bytes, *, name: str, strip: int | None = None, target: str | None = None, how: ImportWishes
+    ) -> str:
+        """A pending run that takes a patch file in; answer its id. `execute_run` goes on with it."""
+        start, importing = self._importing(target, how)
+        assert start.base_commit is not None
+        foreign = read_patch_file(importing.git, text, start.base_commit, name=name, strip=strip)
+        return importing.make_run(how.plan_for(name), foreign, start, how.settings)
+
+    def import_branch(self, branch: str, *, target: str | None = None, how: ImportWishes) -> str:
+        """The same for everything that a branch has and the target has not."""
+        start, importing = self._importing(target, how)
+        assert start.base_commit is not None
+        foreign = read_branch(importing.git, branch, start.base_commit)
+        return importing.make_run(how.plan_for(branch), foreign, start, how.settings)
+
+    def release_into_new_run(self, patch_id: str, *, operator: str | None = None) -> str:
+        """A pending run of a patch that stands in quarantine and whose own run has ended; answer its id."""
+        patch = patch_queries.find_patch(self.database, patch_id)
+        if patch is None:
+            raise NotFound("patch", patch_id, hint="minipipe patch list lists them")
+        check_decision(patch, Decision("release", patch_id, operator))
+        old = self._find(patch.run_id)
+        gates, wanted = gates_of_step(old, patch.step_id)
+        how = ImportWishes(RunSettings.from_dict(old.settings), gates=tuple(gates), wanted=tuple(wanted))
+        start, importing = self._importing(old.target or NO_TARGET, how)
+        return importing.make_run_of_released(
+            how.plan_for(patch.step_id), patch, start, how.settings, operator=operator
+        )
+
+    def _importing(self, target: str | None, how: ImportWishes) -> tuple[Start, Importing]:
+        check_demands(how.plan_for("import"), (), how.settings, self.workspace)
+        start = start_of(self.workspace, how.settings, target=target)
+        assert self.workspace.git_folder is not None
+        repository = find_repository(self.workspace.root, self.workspace.git_folder)
+        return start, Importing(self.journal, self.workspace, repository.git)
+
     # -- executing -------------------------------------------------------------------------------------
 
     def execute_run(
@@ -147,7 +191,7 @@ class Orchestrator:
         """Own a run and drive it until it ends or pauses; interrupted work of a dead owner is taken over first."""
         self._find(run_id)
         with self._own(run_id) as lock:
-            run = self._find(run_id)
+            run = self._settle_moves(self._find(run_id), lock, control, variables)
             if RunStateMachine.is_terminal(run.state):
                 return run
             # Where it began, wherever in the repository one stands now.
@@ -168,13 +212,109 @@ class Orchestrator:
                 )
                 scheduler = build_scheduler(book, queries.recent_durations(self.database, run.plan_id))
                 try:
-                    return workshop.loop(
+                    run = workshop.loop(
                         attempts, scheduler, backend, own_control, inbox, stays_when_paused=stays_when_paused
                     ).execute()
+                    return self._settle_moves(run, lock, own_control, variables)
                 finally:
                     backend.close()
                     if control is None:
                         own_control.close()
+
+    # -- what follows a run ----------------------------------------------------------------------------
+
+    def promote_run(
+        self,
+        run_id: str,
+        *,
+        operator: str | None = None,
+        target: str | None = None,
+        control: Control | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> RunRecord:
+        """Take the changes of a run that has succeeded to its target branch, or another; what came of it is on record
+        in `promotion`: done, or refused.
+        """
+        self._find(run_id)
+        with self._own(run_id) as lock:
+            run = self._settle_moves(self._find(run_id), lock, control, variables)
+            run = promotion.begin(self.journal, run, target=target, operator=operator)
+            return self._settle_moves(run, lock, control, variables)
+
+    def rollback_run(
+        self,
+        run_id: str,
+        *,
+        operator: str | None = None,
+        control: Control | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> RunRecord:
+        """Undo everything that a run has committed, or nothing: ActionRefused says why not."""
+        self._find(run_id)
+        with self._own(run_id) as lock:
+            check_run(self._find(run_id))
+            run = self._settle_moves(self._find(run_id), lock, control, variables)
+            return Rollback(self._grounds(run, lock, control, variables), run).undo_all(operator=operator)
+
+    def rollback_patch(
+        self,
+        patch_id: str,
+        *,
+        operator: str | None = None,
+        control: Control | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> PatchRecord:
+        """Undo one committed patch where it lives now: ActionRefused or InvalidTransition says why not."""
+        run_id = self._find_patch(patch_id).run_id
+        with self._own(run_id) as lock:
+            check_run(self._find(run_id))
+            run = self._settle_moves(self._find(run_id), lock, control, variables)
+            grounds = self._grounds(run, lock, control, variables)
+            Rollback(grounds, run).undo_patch(self._find_patch(patch_id), operator=operator)
+            return self._find_patch(patch_id)
+
+    def _settle_moves(
+        self,
+        run: RunRecord,
+        lock: ownership.RunLock,
+        control: Control | None,
+        variables: Mapping[str, str] | None,
+    ) -> RunRecord:
+        """Bring to an end what is on record as begun or to be done, and is not."""
+        if not promotion.is_unfinished(run):
+            return run
+        grounds = self._grounds(run, lock, control, variables)
+        if ((run.promotion or {}).get("intent") or {}).get("kind") == promotion.ROLLBACK:
+            run = finish_interrupted(grounds, run)
+        return promotion.Promotion(grounds, run).settle() if promotion.is_unfinished(run) else run
+
+    def _grounds(
+        self,
+        run: RunRecord,
+        lock: ownership.RunLock,
+        control: Control | None,
+        variables: Mapping[str, str] | None,
+    ) -> promotion.Grounds:
+        workspace = self.workspace._replace(root=Path(run.workspace))
+        if workspace.git_folder is None:
+            raise EnvironmentUnfit(f"{workspace.root} is in no git repository any more")
+        git = find_repository(workspace.root, workspace.git_folder).git.holding(lock.descriptor)
+
+        def open_script() -> tuple[RunScript, Setting]:
+            script = read_script(run, self._plan_of(run), workspace, variables or {}, self._environ)
+            book = open_book(self.journal, run, script)
+            surroundings = Surroundings(self._environ, self.config, held=(lock.descriptor,))
+            return script, Workshop(book, surroundings).setting()
+
+        signs = RunSettings.from_dict(run.settings).sign_commits
+        return promotion.Grounds(
+            journal=self.journal,
+            git=git,
+            lock_path=workspace.state_folder / "promotion.lock",
+            signature=Signature(identity_of(git), signing_settings(git) if signs else None),
+            open_script=open_script,
+            control=control,
+        )
 
     def _plan_of(self, run: RunRecord) -> Plan:
         """The plan that a run was started with: the one at hand if it is the same, else read again from the record."""
@@ -320,10 +460,15 @@ class Orchestrator:
             raise NotFound("run", run_id)
         return run
 
+    def _find_patch(self, patch_id: str) -> PatchRecord:
+        patch = patch_queries.find_patch(self.database, patch_id)
+        if patch is None:
+            raise NotFound("patch", patch_id, hint="minipipe patch list lists them")
+        return patch
+
     def interrupted_runs(self) -> list[RunRecord]:
-        """Runs that are recorded as running, but that nobody runs."""
-        running = queries.runs_in_states(self.database, (RunState.RUNNING,))
-        return [run for run in running if not self._has_owner(run.run_id)]
+        """Runs that are recorded as running, or as about to be promoted, but that nobody runs."""
+        return [run for run in queries.unfinished_runs(self.database) if not self._has_owner(run.run_id)]
 
     def close(self) -> None:
         self._poker.close()

@@ -26,6 +26,7 @@ from engine.git.repository import find_repository
 from engine.patches.application import Signature
 from engine.patches.intake import Intake
 from engine.patches.judgement import Rules
+from engine.patches.limits import PatchLimits
 from engine.plan.plan import Step
 from engine.scheduler import Scheduler
 from engine.worktrees.places import default_worktrees_dir, place_of
@@ -141,8 +142,7 @@ class Workshop:
         return Rules(
             include=step.scope.include,
             exclude=step.scope.exclude,
-            max_files=settings.max_files,
-            max_bytes=settings.max_patch_bytes,
+            limits=PatchLimits(max_files=settings.max_files, max_bytes=settings.max_patch_bytes),
             allow_filters=settings.allow_filters,
             secrets=self._book.script.values.secrets,
         )

@@ -161,25 +161,25 @@ class _Text:
         added = deleted = 0
         while header := _HUNK_HEADER.match(self._data, position + 1, limit):
             body = self._find(b"\n", header.end(), limit)
-            hunk = _Walk(self._data, body, int(header[1] or 1), int(header[2] or 1))
+            hunk = HunkWalk(self._data, body, int(header[1] or 1), int(header[2] or 1))
             position = hunk.walk(self._find(_HUNK_MARK, body, limit))
             added, deleted = added + hunk.added, deleted + hunk.deleted
         return added, deleted, position
 
 
-class _Walk:
+class HunkWalk:
     """One hunk, walked in strides that grow while they fit into what its header promises and shrink where not."""
 
     def __init__(self, data: bytes, position: int, old: int, new: int) -> None:
         self._data = data
         self._position = position
-        self._old_left, self._new_left = old, new
+        self.old_left, self.new_left = old, new
         self.added = self.deleted = 0
 
     def walk(self, limit: int) -> int:
         """Count up to the hunk's last line, or the first that cannot belong to it; answer where that is."""
         stride = limit - self._position
-        while (self._old_left > 0 or self._new_left > 0) and self._position < limit:
+        while (self.old_left > 0 or self.new_left > 0) and self._position < limit:
             end = self._stride_end(stride, limit)
             if self._takes(end):
                 stride *= 2
@@ -202,13 +202,13 @@ class _Walk:
         data, start = self._data, self._position
         added, deleted = data.count(b"\n+", start, end), data.count(b"\n-", start, end)
         unchanged = data.count(b"\n", start, end) - added - deleted - data.count(b"\n\\", start, end)
-        if added + unchanged > self._new_left or deleted + unchanged > self._old_left:
+        if added + unchanged > self.new_left or deleted + unchanged > self.old_left:
             return False
         if _NOT_OF_A_HUNK.search(data, start, end):
             return False
         self._position = end
-        self._old_left -= deleted + unchanged
-        self._new_left -= added + unchanged
+        self.old_left -= deleted + unchanged
+        self.new_left -= added + unchanged
         self.added, self.deleted = self.added + added, self.deleted + deleted
         return True
 

@@ -68,7 +68,10 @@ class Batch:
     @property
     def is_ledger(self) -> bool:
         """Whether something of the ledger is written: git's refs follow it, so it must survive a power cut first."""
-        return PatchRecord in self._changes or PatchRecord in self._inserts
+        if PatchRecord in self._changes or PatchRecord in self._inserts:
+            return True
+        runs = self._changes.get(RunRecord, {}).values()
+        return any(isinstance(run, RunRecord) and run.promotion is not None for _, run in runs)
 
     def insert(self, record: Record | PlainRecord) -> None:
         shape = SHAPES[type(record)]

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import ownership
-from engine.errors import NotFound
-from engine.states import RunState, TaskState, TaskStateMachine
+from engine.errors import ExitCode, NotFound
+from engine.git.changes import DiffStats
+from engine.states import PatchState, RunState, RunStateMachine, TaskState, TaskStateMachine
 from engine.states.actions import available_actions, exit_code_of_run
-from engine.store import queries
-from engine.store.records import AttemptRecord, RunRecord, TaskRecord
+from engine.store import patch_queries, queries
+from engine.store.patch_documents import patch_document
+from engine.store.records import AttemptRecord, PatchRecord, RunRecord, TaskRecord
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -43,23 +45,74 @@ def run_document(database: "Database", run_id: str) -> dict[str, Any]:
     owner = owner_of_run(database, run_id)
     has_untried = any(task.state == TaskState.FAILED and task.task_id not in attempts for task in tasks)
     refusals = queries.refusals_of(database, run_id) if has_untried else {}
+    patches = patch_queries.patches_of(database, run_id)
+    stats = _stats_by_task(patches)
     return {
         **_run_facts(run),
-        "exit_code": exit_code_of_run(run.state),
-        "diff_stats": NO_CHANGES,
+        "exit_code": exit_code(run),
+        "diff_stats": run.diff_stats or NO_CHANGES,
+        "target": run.target,
+        "base_commit": run.base_commit,
+        "head_commit": run.head_commit,
+        "promotion": promotion_document(run),
         "variables": run.variables,
         "settings": run.settings,
         "tasks": [
             {
                 **_task_document(task, attempts.get(task.task_id, ()), states, is_held=run.state in _HELD),
                 "message": refusals.get(task.task_id),
+                "diff_stats": stats.get(task.task_id, NO_CHANGES),
             }
             for task in tasks
         ],
-        "patches": [],
+        "patches": [patch_document(database, patch) for patch in patches],
         "owner": {"pid": owner.pid, "host": owner.host} if owner else None,
-        "available_actions": list(available_actions("run", run.state, is_owned=owner is not None)),
+        "available_actions": _actions(run, patches, is_owned=owner is not None),
     }
+
+
+def exit_code(run: RunRecord) -> int | None:
+    """What a command that waited for this run ends with: a success that did not arrive at its target is none."""
+    is_refused = run.state == RunState.SUCCEEDED and promotion_document(run)["state"] == "refused"
+    return int(ExitCode.FAILED) if is_refused else exit_code_of_run(run.state)
+
+
+def promotion_document(run: RunRecord) -> dict[str, Any]:
+    """Whether a run's changes have come to its target branch, and if not, why and what to do."""
+    facts = run.promotion or {}
+    state, reason, hint = facts.get("state", "none"), facts.get("reason"), facts.get("hint")
+    if state == "pending":
+        state, reason, hint = "none", "it is being promoted, or was interrupted", f"minipipe resume {run.run_id}"
+    return {
+        "state": state,
+        "target": facts.get("target", run.target),
+        "commit": facts.get("commit"),
+        "reason": reason,
+        "hint": hint,
+        "branch": facts.get("branch"),
+    }
+
+
+def _stats_by_task(patches: Iterable[PatchRecord]) -> dict[str, dict[str, int]]:
+    """What each task has changed: the sum over its committed patches."""
+    found: dict[str, DiffStats] = {}
+    for patch in patches:
+        if patch.state == PatchState.COMMITTED:
+            found[patch.task_id] = found.get(patch.task_id, DiffStats()) + DiffStats(**patch.diff_stats)
+    return {task_id: stats.to_dict() for task_id, stats in found.items()}
+
+
+def _actions(run: RunRecord, patches: Iterable[PatchRecord], *, is_owned: bool) -> list[str]:
+    """What can be done with a run now, its promotion and roll back included."""
+    actions = list(available_actions("run", run.state, is_owned=is_owned))
+    if is_owned or not RunStateMachine.is_terminal(run.state):
+        return actions
+    promotion = run.promotion or {}
+    if promotion.get("state") == "pending" or promotion.get("intent"):
+        return ["resume", *actions]
+    if promotion.get("state") == "refused":
+        actions.insert(0, "promote")
+    return actions + ["rollback"] * any(patch.state == PatchState.COMMITTED for patch in patches)
 
 
 def list_document(rows: Iterable[Mapping[str, Any]], cursor: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from engine import ownership
 from engine.errors import StoreDamaged
 from engine.store.address import read_only_address
+from engine.store.unfinished import UNFINISHED
 from engine.workspace import Workspace
 
 _EMPTY: dict[str, Any] = {
@@ -59,10 +60,11 @@ def _patches(connection: sqlite3.Connection) -> dict[str, Any]:
 def _live_runs(connection: sqlite3.Connection, workspace: Workspace) -> dict[str, Any]:
     """The owners of runs that have begun and not ended, and the runs that should have one and do not."""
     rows = connection.execute(
-        "SELECT run_id, state FROM runs WHERE state IN ('running', 'paused', 'quarantined') ORDER BY run_id"
+        f"SELECT run_id, {UNFINISHED} FROM runs WHERE state IN ('running', 'paused', 'quarantined') OR {UNFINISHED} "
+        "ORDER BY run_id"
     )
-    found = [(run_id, state, ownership.owner_of(workspace.run_folder(run_id))) for run_id, state in rows]
+    found = [(run_id, needs_one, ownership.owner_of(workspace.run_folder(run_id))) for run_id, needs_one in rows]
     return {
         "owners": [{"run_id": run_id, "pid": owner.pid, "host": owner.host} for run_id, _, owner in found if owner],
-        "interrupted": [run_id for run_id, state, owner in found if state == "running" and owner is None],
+        "interrupted": [run_id for run_id, needs_one, owner in found if needs_one and owner is None],
     }

@@ -15,6 +15,7 @@ from engine.states import RunState, StateMachine, TaskState
 from engine.states.tables import MACHINES
 from engine.store.records import AttemptRecord, CommandRecord, RunRecord, TaskRecord, WorkstreamRecord
 from engine.store.tables import Command, EventRow, Run, StepAttempt, Task, Workstream
+from engine.store.unfinished import UNFINISHED
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -57,6 +58,13 @@ def find_run(database: "Database", run_id: str) -> RunRecord | None:
 def runs_in_states(database: "Database", states: tuple[str, ...]) -> list[RunRecord]:
     """Oldest first."""
     return [_run(row) for row in database.dicts(Run.select().where(Run.state.in_(states)).order_by(Run.run_id))]
+
+
+def unfinished_runs(database: "Database") -> list[RunRecord]:
+    """Runs on which there is something to do that only an owner does, oldest first."""
+    rows = database.rows(f"SELECT run_id FROM runs WHERE {UNFINISHED} ORDER BY run_id")
+    found = [find_run(database, run_id) for (run_id,) in rows]
+    return [run for run in found if run is not None]
 
 
 def resolve_run_id(database: "Database", given: str) -> str:

@@ -32,6 +32,8 @@ _ROWS = (
     Command("pause", "run", "let running steps finish and start nothing more", module=_ACTING),
     Command("cancel", "run", "end a run; its finally steps still run", module=_ACTING),
     Command("retry", "run", "run an ended run again, without what succeeded", module=_ACTING),
+    Command("promote", "run", "take what a run has committed to its target branch"),
+    Command("rollback", "run", "undo what a run has committed"),
     Command("demo", "run", "see it work: a small repository and a plan that shows the ideas"),
     Command("runs", "look", "the runs of this repository, newest first"),
     Command("show", "look", "one run: its steps, attempts and what it waits for"),

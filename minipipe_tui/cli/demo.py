@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.api import open_engine
-from engine.errors import EnvironmentUnfit, UsageError
+from engine.errors import EnvironmentUnfit, ExitCode, UsageError
 from engine.git.program import tell_git
 from minipipe_tui.cli.hosting import host_run
 from minipipe_tui.cli.output import print_lines, say
@@ -19,13 +19,15 @@ from minipipe_tui.resources import data_folder
 PLAN = Path("plans", "demo.json")
 
 _FILES = {
-    ".gitignore": "release/\n*.tmp\n",
-    "README.md": "# A small repository\n\nMade by `minipipe demo`. Delete it whenever you like.\n",
-    "poem.txt": (
-        "A step went out to count the words,\n"
-        "a second went to spell,\n"
-        "a third was lost upon the way,\n"
-        "got up, and did as well.\n"
+    "README.md": "# A small shop\n\nMade by `minipipe demo`. Delete it whenever you like.\n",
+    "lib/price.sh": "# Prices, in cents.  \n\ntotal() {   \n    echo $(($1 * $2))\n}\n",
+    "tests/run.sh": (
+        ". lib/price.sh\n\n"
+        "check() {\n"
+        '    if [ "$2" = "$3" ]; then echo "ok: $1"; else echo "not ok: $1: $2 instead of $3"; exit 1; fi\n'
+        "}\n\n"
+        'check "three at 250" "$(total 3 250)" 750\n'
+        'check "nothing" "$(total 0 250)" 0\n'
     ),
 }
 _SETTINGS = {
@@ -40,8 +42,8 @@ _SETTINGS = {
 
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
-        "Make a small git repository, run an example plan in it, and say what to look at next. It takes three seconds, "
-        "and touches nothing else.",
+        "Make a small git repository, run an example plan in it that ends with a change for you to review, and say "
+        "what to look at next. It takes three seconds, and touches nothing else.",
         examples=("minipipe demo", "minipipe demo --dir ~/minipipe-demo"),
     )
     parser.add_argument("--no-ui", action="store_true", help="never open the app (the demo always runs headless here)")
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_id = orchestrator.create_run(folder / PLAN)
         code = host_run(orchestrator, run_id, as_json=False, is_followed_by_more=True)
     print_lines(_farewell(folder, code))
-    return code
+    return 0 if code == ExitCode.WAITING else code
 
 
 def make_repository(folder: Path) -> None:
@@ -69,7 +71,7 @@ def make_repository(folder: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     tell_git("add", "--all", cwd=folder)
-    tell_git("commit", "--quiet", "--no-verify", "--message=A poem, and a plan to release it", cwd=folder)
+    tell_git("commit", "--quiet", "--no-verify", "--message=A small shop, and a plan for it", cwd=folder)
 
 
 def _folder(given: str | None) -> Path:
@@ -91,10 +93,12 @@ def _folder(given: str | None) -> Path:
 
 def _farewell(folder: Path, code: int) -> Iterator[str]:
     yield ""
-    if code == 0:
-        yield "What happened: count, spell and fetch ran side by side. fetch failed once, as"
-        yield "planned, and its second attempt succeeded. release took a value of count and"
-        yield "left the file that it promised; apologize was not needed; tidy ran at the end."
+    if code == ExitCode.WAITING:
+        yield "What happened: format and discount changed files; the tests passed with each change,"
+        yield "so it was committed on the run's own branch. The tests failed with shortcut: that"
+        yield "change is in quarantine. publish touches CI, so the run waits for your decision."
+        yield "fetch failed once, as planned, and its second attempt succeeded. Until the run ends,"
+        yield "main stays as it is; then it gets what was committed, in one move."
     else:
         yield "That did not go as planned; the commands below tell more."
     yield ""
@@ -108,10 +112,12 @@ def _farewell(folder: Path, code: int) -> Iterator[str]:
 
 
 NEXT = (
+    ("minipipe review show last", "the change that waits, and why; then decide:"),
+    ("minipipe review approve last", "(or: reject last --reason …; request-changes last --comment …)"),
+    ("minipipe resume last", "go on: commit it, and bring main up to date"),
+    ("git log -p", "what main has got"),
+    ("minipipe patch list", "every change, also the one in quarantine"),
     ("minipipe show last", "what became of each step"),
     ("minipipe logs last fetch --attempt 1", "what the failed attempt printed"),
-    ("minipipe events last", "everything that happened, as JSON Lines"),
-    (f"minipipe plan explain {PLAN}", "what each step does, and why"),
-    (f"minipipe run {PLAN} --var TITLE=Ode", "run it with another title"),
     ("minipipe doctor", "is everything here that it needs?"),
 )

@@ -8,7 +8,6 @@ from types import FrameType
 
 from engine.executor.control import Control
 from engine.orchestrator import Orchestrator
-from engine.states.actions import exit_code_of_run
 from engine.store import patch_queries, queries
 from engine.store.documents import run_document
 from minipipe_tui.cli.output import is_terminal, print_json, say
@@ -33,13 +32,13 @@ def host_run(
         control.ask("cancel", operator="cli")
     shown = nullcontext() if as_json else shown_progress(orchestrator, run_id)
     with stoppable(control), shown:
-        run = orchestrator.execute_run(run_id, control=control, variables=variables)
+        orchestrator.execute_run(run_id, control=control, variables=variables)
     document = run_document(orchestrator.database, run_id)
     if as_json:
         print_json(document)
     else:
         print_report(document, theme=orchestrator.config.ui.theme, is_followed_by_more=is_followed_by_more)
-    return exit_code_of_run(run.state) or 0
+    return document["exit_code"] or 0
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.clock import seconds_between, utc_now
 from engine.states import RunStateMachine
+from minipipe_tui.cli.arrival import arrival
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.listing import print_of_run
 from minipipe_tui.cli.output import duration, print_lines, shows_unicode
@@ -38,9 +39,8 @@ def print_report(
     _print_patches(document["patches"], theme=theme)
     if len(shown) < len(tasks):
         print_lines([*([""] if shown else []), counts(tasks), f"every step: minipipe show {document['run_id']} --all"])
-    came_of_it = promotion(document)
-    if came_of_it:
-        print_lines(["", inert_line(came_of_it)])
+    if arrived := list(arrival(document)):
+        print_lines(["", *arrived])
     next_commands = [] if is_followed_by_more else list(what_next(document))
     if next_commands:
         print_lines(["", *next_commands])
@@ -100,24 +100,6 @@ def heading(document: Document) -> str:
     stats = document["diff_stats"]
     changes = [stats_text(stats)] if any(stats.values()) else []
     return inert_line("  ".join([document["run_id"], document["plan_name"] or document["plan_id"], state, *changes]))
-
-
-def promotion(document: Document) -> str:
-    """What became of the branch that was to get the changes; nothing where nothing was to become of it."""
-    found = document.get("promotion") or {}
-    target, why = found.get("target"), in_words(found.get("reason"))
-    reason = f": {why}" if why else ""
-    if found.get("state") == "done":
-        return f"{target} is now at {(found.get('commit') or '')[:12]}{reason}"
-    if found.get("state") == "refused":
-        return f"{target} is left as it was{reason}"
-    if (
-        found.get("state") == "none"
-        and any(document["diff_stats"].values())
-        and RunStateMachine.is_terminal(document["state"])
-    ):
-        return f"no branch was moved{reason}"
-    return ""
 
 
 def run_took(document: Document) -> str:

@@ -9,16 +9,8 @@ import runpy
 import sys
 
 NAMES = (
-    "steps",
-    "journal",
-    "start_up",
-    "plan_load",
-    "scheduler",
-    "spawn",
-    "events",
-    "commands",
-    "diff_stats",
-    "worktrees",
+    *("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands"),
+    *("worktrees", "diff_stats"),
 )
 QUICK = {"steps", "journal", "worktrees"}
 
