@@ -173,8 +173,6 @@ def what_next(document: Document) -> Iterator[str]:
 
 def _for_patches(document: Document) -> Iterator[str]:
     """What a person can decide."""
-    if (document.get("promotion") or {}).get("state") == "refused":
-        yield f"minipipe promote {document['run_id']}"
     if RunStateMachine.is_terminal(document["state"]):
         return
     waiting = [patch["patch_id"] for patch in document["patches"] if "approve" in patch["available_actions"]]

@@ -9,7 +9,6 @@ from minipipe_tui.cli.report import (
     counts,
     heading,
     print_report,
-    promotion,
     remarkable,
     what_next,
     why_of,
@@ -143,6 +142,7 @@ def document(state: str, *patches: dict[str, Any], **more: Any) -> dict[str, Any
         "ended_at": None,
         "diff_stats": STATS,
         "tasks": [],
+        "promotion": {"state": "none", "target": None, "commit": None, "reason": None, "hint": None, "branch": None},
         "patches": list(patches),
         "available_actions": ["resume", "cancel"] if state in ("paused", "quarantined") else [],
         **more,
@@ -183,27 +183,6 @@ def test_a_quarantined_run_says_how_to_go_on() -> None:
 
 def test_an_ended_run_asks_for_no_decision() -> None:
     assert list(what_next(document("failed", patch("quarantined", 1)))) == []
-
-
-@pytest.mark.parametrize(
-    ("found", "says"),
-    [
-        (None, ""),
-        ({"state": "none", "target": None, "commit": None, "reason": None}, "no branch was moved"),
-        ({"state": "done", "target": "main", "commit": "abc" * 10, "reason": None}, "main is now at abcabcabcabc"),
-        (
-            {"state": "refused", "target": "main", "commit": None, "reason": "it has local changes"},
-            "main is left as it was: it has local changes",
-        ),
-    ],
-)
-def test_what_became_of_the_target_branch_is_told(found: dict[str, Any] | None, says: str) -> None:
-    assert promotion(document("succeeded", promotion=found)) == says
-
-
-def test_a_refused_promotion_can_be_tried_again() -> None:
-    refused = {"state": "refused", "target": "main", "commit": None, "reason": "no"}
-    assert list(what_next(document("succeeded", promotion=refused))) == ["minipipe promote run_1"]
 
 
 @pytest.mark.parametrize(
