@@ -38,7 +38,10 @@ FORMATS = ("diff", "mail")
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.describe("Look at the changes that steps have made, whatever became of them, and act on one.")
+    parser.describe(
+        "Look at the changes that steps have made, whatever became of them, and act on one.",
+        examples=("minipipe patch list --run last", "minipipe patch show last --diff"),
+    )
     actions = parser.add_actions()
     _add_list(actions.add_parser("list", help="patches, newest first"))
     _add_show(actions.add_parser("show", help="one patch: where it comes from and what became of it"))

@@ -27,7 +27,10 @@ _COMMIT_LENGTH = 7
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.describe("Look at the changes that wait for a person, and decide about them.")
+    parser.describe(
+        "Look at the changes that wait for a person, and decide about them.",
+        examples=("minipipe review list", "minipipe review show last", "minipipe review approve last"),
+    )
     actions = parser.add_actions()
     _add_list(actions.add_parser("list", help="what waits, oldest first"))
     _add_show(actions.add_parser("show", help="one patch: why it waits, whether it still applies, and its diff"))

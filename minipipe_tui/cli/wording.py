@@ -25,12 +25,10 @@ _WORDS = {
     "changes_requested": "a reviewer wants its change otherwise",
     "rejected": "a reviewer rejected its change",
     "suspect": "it cannot be trusted",
-    "review": "a person must look at its changes",
+    "review": "it waits for review",
     "already_there": "the change was there already",
     "shadow": "shadow mode: nothing is applied",
     "run_ended": "its run ended",
-    "pausing": "it is being paused",
-    "canceling": "it is being canceled",
     "promotion": "what it committed is not on its target branch",
     "exhausted": "nothing is left to try",
 }

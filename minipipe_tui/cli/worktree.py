@@ -23,7 +23,10 @@ _SHORT = 12
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.describe("Look at the working trees that steps run in, and clear up what is of no use any more.")
+    parser.describe(
+        "Look at the working trees that steps run in, and clear up what is of no use any more.",
+        examples=("minipipe worktree list", "minipipe worktree prune --dry-run"),
+    )
     actions = parser.add_actions()
     _add_list(actions.add_parser("list", help="working trees and archives of this repository"))
     _add_prune(actions.add_parser("prune", help="remove orphans, unused trees beyond a few, and old archives"))

@@ -20,9 +20,11 @@ def git(repo: Path, *words: str) -> bytes:
 
 @pytest.fixture
 def committed(here: Cli, plan: Cli) -> str:
-    """A patch that was committed without anybody looking."""
+    """A patch of all that is awkward, approved and committed, on the run's own branch alone."""
     shell = r"printf 'a\r\n\377\000b' > b.bin; echo one > a.txt; mkdir -p x; ln -s ../a.txt x/link; chmod +x a.txt"
-    assert here("run", plan({"id": "one", "shell": shell}, globals=OWN)).code == 0
+    assert here("run", plan({"id": "one", "shell": shell}, globals=OWN), "--target", "none").code == 3
+    here("review", "approve", "last")
+    assert here("resume", "last").code == 0
     return str(here("patch", "list", "--json").document["patches"][0]["patch_id"])
 
 
