@@ -89,17 +89,24 @@ def test_text_that_is_no_patch_is_refused_and_nothing_is_written(repo: Repo) -> 
     assert not repo.refs("refs/minipipe/")
 
 
+def new_file(path: str, text: str = "x", mode: str = "100644") -> str:
+    """A patch that adds a file of one line; a link's target is a line without a newline."""
+    end = "\n\\ No newline at end of file\n" if mode == "120000" else "\n"
+    head = f"diff --git a/{path} b/{path}\nnew file mode {mode}\n--- /dev/null\n+++ b/{path}\n"
+    return f"{head}@@ -0,0 +1 @@\n+{text}{end}"
+
+
 @pytest.mark.parametrize(
     ("patch", "rule"),
     [
-        ("diff --git a/.git/hooks/x b/.git/hooks/x\nnew file mode 100755\n--- /dev/null\n+++ b/.git/hooks/x\n@@ -0,0 +1 @@\n+x\n", ""),
-        ("diff --git a/.GIT/x b/.GIT/x\nnew file mode 100644\n--- /dev/null\n+++ b/.GIT/x\n@@ -0,0 +1 @@\n+x\n", ""),
-        ("diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n", "link."),
-        ("diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+../../x\n\\ No newline at end of file\n", "link."),
-        ("diff --git a/minipipe.toml b/minipipe.toml\nnew file mode 100644\n--- /dev/null\n+++ b/minipipe.toml\n@@ -0,0 +1 @@\n+x\n", "scope.protected"),
-        ("diff --git a/A.txt b/A.txt\nnew file mode 100644\n--- /dev/null\n+++ b/A.txt\n@@ -0,0 +1 @@\n+x\n", "path.twin"),
+        (new_file(".git/hooks/x", mode="100755"), ""),
+        (new_file(".GIT/x"), ""),
+        (new_file("l", "/etc/passwd", mode="120000"), "link."),
+        (new_file("l", "../../x", mode="120000"), "link."),
+        (new_file("minipipe.toml"), "scope.protected"),
+        (new_file("A.txt"), "path.twin"),
     ],
-)  # fmt: skip
+)
 def test_a_hostile_patch_is_refused_or_quarantined_with_its_reason(repo: Repo, patch: str, rule: str) -> None:
     before = repo.belongings()
     try:
