@@ -155,10 +155,10 @@ def _check_choice_of_options(arguments: argparse.Namespace) -> None:
         )
     if arguments.edit and (arguments.hunks or arguments.file):
         raise UsageError("--edit takes no --file and no --hunks", hint="leave out in the editor what is not to go on")
-    if arguments.send_back and not (arguments.hunks or arguments.file or arguments.edit):
+    if arguments.send_back and not (arguments.hunks or arguments.file):
         raise UsageError(
             "--send-back: nothing is left out that could be sent back",
-            hint="choose with --file, --hunks or --edit; or minipipe review request-changes",
+            hint="choose with --file or --hunks; or minipipe review request-changes",
         )
 
 
