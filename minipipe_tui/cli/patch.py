@@ -295,7 +295,8 @@ def _rollback(arguments: argparse.Namespace) -> int:
         check_offered(orchestrator, patch, "rollback")
         control = Control()
         with stoppable(control):
-            orchestrator.rollback_patch(
+            undone = orchestrator.rollback_patch(
                 patch.patch_id, operator=reviewer(arguments), control=control, variables=variables(arguments)
             )
-        return tell(orchestrator, patch.patch_id, "rolled back", as_json=arguments.json)
+        became = f"rolled back: {undone.reason}" if undone.reason else "rolled back"
+        return tell(orchestrator, patch.patch_id, became, as_json=arguments.json)

@@ -30,6 +30,7 @@ _WORDS = {
     "shadow": "shadow mode: nothing is applied",
     "run_ended": "its run ended",
     "promotion": "what it committed is not on its target branch",
+    "dropped": "",
     "exhausted": "nothing is left to try",
 }
 
@@ -67,6 +68,8 @@ def why_of_patch(patch: Mapping[str, Any]) -> str:
         return str(patch["quarantine_reason"] or "")
     if patch["state"] == "awaiting_review":
         return str(patch["review"]["review_reason"] or "")
+    if patch["state"] == "superseded" and patch["superseded_by"]:
+        return f"replaced by {patch['superseded_by']}"
     return in_words(patch["reason"])
 
 

@@ -104,7 +104,6 @@ def test_a_heading_is_one_inert_line() -> None:
         "state": "failed",
         "reason": "failed: x",
         "owner": None,
-        "diff_stats": {},
         "started_at": "2026-11-21T12:00:00.000000Z",
         "ended_at": "2026-11-21T12:00:02.000000Z",
     }
@@ -151,7 +150,11 @@ def document(state: str, *patches: dict[str, Any], **more: Any) -> dict[str, Any
 
 def test_how_large_a_change_is_stands_in_one_form() -> None:
     assert stats_text(STATS) == "[+5 files, +120 -30 lines]"
-    assert heading(document("succeeded")).endswith("succeeded  [+5 files, +120 -30 lines]")
+
+
+def test_how_much_a_run_has_committed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(document("succeeded", patch("committed", 1)))
+    assert "committed: [+5 files, +120 -30 lines]" in capsys.readouterr().out.splitlines()
 
 
 def test_a_run_that_waits_for_review_says_how_to_look_and_decide() -> None:
@@ -192,6 +195,7 @@ def test_an_ended_run_asks_for_no_decision() -> None:
         (patch("awaiting_review", review={"review_reason": "risk 80"}), "risk 80"),
         (patch("dropped", reason="already_there"), "the change was there already"),
         (patch("committed"), ""),
+        (patch("superseded", superseded_by="pat_2"), "replaced by pat_2"),
     ],
 )
 def test_why_a_patch_is_where_it_is(given: dict[str, Any], says: str) -> None:
