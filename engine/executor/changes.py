@@ -12,6 +12,7 @@ from engine.patches.capture import capture_tree, commit_of_tree
 from engine.plan.plan import Step
 from engine.states.outcomes import Outcome
 from engine.worktrees.archive import archive_changes
+from engine.worktrees.traps import clear_traps
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Capturing:
         assert worktree is not None
         if trouble := worktree.check():
             raise GitFailed("capture", f"the worktree is no longer what it was: {trouble}")
+        clear_traps(worktree.path)
         tree = capture_tree(worktree.git(), worktree.index_path)
         commit = commit_of_tree(self._git, worktree.commit, tree, f"{step.id}: captured\n", self._identity)
         return None if commit is None else Change(worktree.commit, commit)

@@ -10,25 +10,33 @@ _ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "pending": ("resume", "cancel"),
         "running": ("pause", "cancel"),
         "paused": ("resume", "cancel"),
-        "quarantined": ("resume", "cancel"),
+        "quarantined": ("resume", "retry", "cancel"),
         "succeeded": ("retry",),
         "failed": ("retry",),
         "canceled": ("retry",),
     },
     "patch": {
-        "validated": ("quarantine",),
+        "validated": ("quarantine", "drop"),
         "awaiting_review": ("approve", "reject", "request-changes", "comment", "quarantine"),
-        "queued": ("quarantine",),
-        "apply_failed": ("quarantine",),
+        "queued": ("quarantine", "drop"),
+        "apply_failed": ("quarantine", "drop"),
         "committed": ("rollback",),
         "quarantined": ("release", "drop"),
     },
 }
 
 
-def available_actions(entity: str, state: str, *, is_owned: bool = True) -> tuple[str, ...]:
-    """The actions that make sense for an entity in a state; a run that nobody runs can be resumed."""
+_DECISIONS = ("approve", "reject", "request-changes")
+
+
+def available_actions(entity: str, state: str, *, is_owned: bool = True, is_decided: bool = False) -> tuple[str, ...]:
+    """The actions that make sense for an entity in a state.
+
+    A run that nobody runs can be resumed; what was decided about a patch, and nobody has acted on, can be taken back.
+    """
     actions = _ACTIONS.get(entity, {}).get(state, ())
+    if is_decided:
+        return ("undo", *(action for action in actions if action not in _DECISIONS))
     if entity == "run" and state == "running" and not is_owned:
         return ("resume", *actions)
     return actions

@@ -1,7 +1,7 @@
 """How things stand, at a glance: what `minipipe status` prints, read without Peewee.
 
 Prompts, bars and CI ask for this again and again; loading the library would take several times as long as the answer.
-It reads three columns and never writes.
+It reads a few columns and never writes.
 """
 
 import sqlite3
@@ -36,6 +36,7 @@ def status_document(workspace: Workspace) -> dict[str, Any]:
                 **_EMPTY,
                 "runs": _counts(connection, "runs"),
                 "tasks": _counts(connection, "tasks"),
+                **_patches(connection),
                 **_live_runs(connection, workspace),
             }
     except sqlite3.Error as error:
@@ -44,6 +45,16 @@ def status_document(workspace: Workspace) -> dict[str, Any]:
 
 def _counts(connection: sqlite3.Connection, table: str) -> dict[str, int]:
     return dict(connection.execute(f"SELECT state, count(*) FROM {table} GROUP BY state ORDER BY state").fetchall())
+
+
+def _patches(connection: sqlite3.Connection) -> dict[str, Any]:
+    """The ledger by state, and since when the patch waits that has waited for a person the longest."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'patches'").fetchone() is None:
+        return {}  # An older database, which nobody has opened for writing since.
+    (oldest,) = connection.execute(
+        "SELECT min(created_at) FROM patches WHERE state = 'awaiting_review' AND review_status = 'pending'"
+    ).fetchone()
+    return {"patches": _counts(connection, "patches"), "oldest_review_at": oldest}
 
 
 def _live_runs(connection: sqlite3.Connection, workspace: Workspace) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from engine.states import PatchState
 from engine.states.actions import available_actions
 from engine.store import patch_queries
 from engine.store.records import CommentRecord, GateRecord, PatchFileRecord, PatchRecord
@@ -40,8 +41,16 @@ def patch_document(database: "Database", patch: PatchRecord) -> dict[str, Any]:
         "quarantine_reason": quarantine_reason(patch),
         "findings": list(patch.findings),
         "gates": [gate_document(gate) for gate in gates],
-        "available_actions": list(available_actions("patch", patch.state)),
+        "available_actions": list(patch_actions(database, patch)),
     }
+
+
+def patch_actions(database: "Database", patch: PatchRecord) -> tuple[str, ...]:
+    """What can be done with a patch now."""
+    is_decided = patch.state == PatchState.AWAITING_REVIEW and any(
+        review.acted_at is None for review in patch_queries.reviews_of(database, patch.patch_id)
+    )
+    return available_actions("patch", patch.state, is_decided=is_decided)
 
 
 def patch_list_document(

@@ -68,11 +68,18 @@ def list_patches(
 
 
 def waiting_for_review(
-    database: "Database", *, run_id: str | None = None, workstream_id: str | None = None
+    database: "Database",
+    *,
+    run_id: str | None = None,
+    workstream_id: str | None = None,
+    decided_too: bool = False,
 ) -> list[PatchRecord]:
-    """Patches about which nobody has decided yet, oldest first; of one workstream (its id or name) if one is given."""
+    """Patches about which nobody has decided yet, oldest first; of one workstream (its id or name) if one is given.
+
+    `decided_too` adds those whose run has not gone on since somebody decided.
+    """
     sql = "SELECT p.patch_id FROM patches p"
-    where = ["p.state = 'awaiting_review'", "p.review_status = 'pending'"]
+    where = ["p.state = 'awaiting_review'", *([] if decided_too else ["p.review_status = 'pending'"])]
     values: list[str] = []
     if workstream_id is not None:
         sql += (

@@ -1,9 +1,10 @@
 """Keeping what is in a working tree before it goes: as a commit under `refs/minipipe/archive/`.
 
-Files are read through a private index; neither the tree nor its own index is changed. Everything that is not ignored
+Files are read through a private index; files and the tree's own index stay as they are. Everything that is not ignored
 is kept, the files of repositories inside the tree too, though not their history.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from engine.git.program import Git
 from engine.worktrees import admin
 from engine.worktrees.places import Home
 from engine.worktrees.removal import remove
+from engine.worktrees.traps import clear_traps
 from engine.worktrees.worktree import SETTINGS, Worktree
 
 ARCHIVE = "refs/minipipe/archive/"
@@ -98,11 +100,12 @@ def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool 
 
 def capture(git: Git) -> Capture:
     """Bring a private index up to what is in the tree, and write that down."""
+    assert git.work_tree is not None
+    clear_traps(git.work_tree)
     listed = git.tell("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")
     paths = sorted({path for path in listed.split(b"\0") if path})
     plain = [path for path in paths if not path.endswith(b"/")]
     repositories = [path for path in paths if path.endswith(b"/")]
-    assert git.work_tree is not None
     for repository in repositories:
         plain.extend(_files_below(git.work_tree, repository.rstrip(b"/")))
     if plain:
@@ -114,11 +117,23 @@ def keep(git: Git, wanted: str, tree: str, parents: Sequence[str], message: str)
     """Make a commit and a ref of its own for it; one that is there already is never moved."""
     words = [word for parent in parents for word in ("-p", parent)]
     commit = git.line("commit-tree", tree, *words, "-m", message)
-    for number in range(1, 1000):
-        ref = wanted + (f"-{number}" if number > 1 else "")
+    folder, _, leaf = wanted.rpartition("/")
+    # Somebody else may take a name at the same moment; and what should be a folder may be a ref.
+    for name in (wanted, wanted, wanted, f"{folder}-more/{leaf}"):
+        ref = _free_ref(git, name)
         if git.ask("update-ref", ref, commit, "0" * len(commit)).exit_code == 0:
             return ref
     raise GitFailed("update-ref", f"there is no free name beside {wanted}")
+
+
+def _free_ref(git: Git, wanted: str) -> str:
+    """The first name, numbered from the second on, that no ref has and no ref is below."""
+    patterns = (wanted, f"{wanted}-*", f"{wanted}-*/**")
+    told = os.fsdecode(git.tell("for-each-ref", "--format=%(refname)", *patterns)).split()
+    depth = wanted.count("/") + 1
+    taken = {"/".join(ref.split("/")[:depth]) for ref in told}
+    numbered = (wanted if number == 1 else f"{wanted}-{number}" for number in itertools.count(1))
+    return next(name for name in numbered if name not in taken)
 
 
 def _staged_tree(git: Git, index: Path, private: Path) -> str | None:
@@ -140,8 +155,10 @@ def _head_of(worktree: Worktree) -> str | None:
     if not (worktree.git_folder / "HEAD").is_file():
         return None
     git = Git(worktree.git_folder, worktree.path, settings=SETTINGS)
-    done = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    return os.fsdecode(done.output).strip() if done.exit_code == 0 else None
+    try:
+        return git.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    except GitFailed:
+        return None
 
 
 def _files_below(top: Path, folder: bytes) -> Iterator[bytes]:

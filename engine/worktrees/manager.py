@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine.config.loading import load_config
 from engine.errors import ActionRefused, EnvironmentUnfit, NotFound, UsageError
 from engine.git.program import Git
 from engine.ids import is_safe_name
@@ -40,7 +41,7 @@ class WorktreeManager:
         workspace = find_workspace(Path(repo_root))
         if workspace.git_folder is None:
             raise EnvironmentUnfit(f"{repo_root} is not in a git repository", hint="git init, and make a first commit")
-        place = Path(worktrees_dir).absolute() if worktrees_dir is not None else default_worktrees_dir()
+        place = _configured_dir(workspace.root) if worktrees_dir is None else Path(worktrees_dir).absolute()
         self.home: Home = home_at(place_of(place, workspace.git_folder), workspace.git_folder)
         if self.home.pool.is_dir():
             mend(self.home)
@@ -171,6 +172,11 @@ class WorktreeManager:
         except OSError:
             linked = []
         return [self.home.common_git_folder, *linked]
+
+
+def _configured_dir(root: Path) -> Path:
+    told = load_config(root, environ=os.environ).worktrees.dir
+    return Path(told).expanduser().absolute() if told else default_worktrees_dir()
 
 
 def _git_folder_of(root: Path, common_git_folder: Path) -> Path:

@@ -4,8 +4,6 @@ Where another process runs the run, it is told and its answer awaited; where nob
 """
 
 import argparse
-import getpass
-import os
 from pathlib import Path
 
 from engine.api import open_engine
@@ -17,7 +15,7 @@ from engine.states.actions import available_actions
 from engine.store import queries
 from engine.store.documents import owner_of_run, run_document
 from minipipe_tui.cli.hosting import host_run
-from minipipe_tui.cli.opening import add_run_argument, add_variable_option, variables
+from minipipe_tui.cli.opening import add_run_argument, add_variable_option, operator_name, variables
 from minipipe_tui.cli.output import print_json, print_lines
 from minipipe_tui.cli.parser import CommandParser
 from minipipe_tui.cli.wording import in_words
@@ -70,13 +68,13 @@ def _check_makes_sense(orchestrator: Orchestrator, run_id: str, verb: Verb) -> N
 
 def tell_owner(orchestrator: Orchestrator, run_id: str, verb: Verb, *, as_json: bool) -> int:
     """Ask the process that owns the run, and say what it answered."""
-    if not orchestrator.tell_owner(run_id, verb, operator()):
+    if not orchestrator.tell_owner(run_id, verb, operator_name()):
         raise ActionRefused(verb, run_id, "its owner is gone", hint=f"minipipe {verb} {run_id} again does it here")
     return _say_state(orchestrator, run_id, as_json=as_json)
 
 
 def _pause(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
-    orchestrator.pause_run(run_id, operator=operator())
+    orchestrator.pause_run(run_id, operator=operator_name())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 
 
@@ -84,23 +82,19 @@ def _cancel(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespa
     found = queries.find_run(orchestrator.database, run_id)
     if found is not None and found.state in (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED):
         # Its `finally` steps have to run, and there is nobody else to run them.
-        host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), cancel=True)
+        host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), ask="cancel")
         return 0
-    orchestrator.cancel_run(run_id, operator=operator())
+    orchestrator.cancel_run(run_id, operator=operator_name())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 
 
 def _retry(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
+    found = queries.find_run(orchestrator.database, run_id)
+    if found is not None and found.state == RunState.QUARANTINED:
+        # Its step is tried again in the run itself: what it has done besides stands.
+        return host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), ask="retry")
     new_id = orchestrator.retry_run(run_id, variables=variables(arguments))
     return host_run(orchestrator, new_id, as_json=arguments.json, variables=variables(arguments))
-
-
-def operator() -> str:
-    """Who asks. A container may run as a user that has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 _UNOWNED = {"pause": _pause, "cancel": _cancel, "retry": _retry}

@@ -4,11 +4,12 @@ Pure: no clock, no drawing; `now` is monotonic time and comes from the caller. S
 what they do, so that neither an event nor a glance at the top of each group costs more in a longer plan.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from minipipe_tui.cli.wording import in_words
+from minipipe_tui.cli.wording import in_words, waits_for
 
 if TYPE_CHECKING:
     from engine.events.event import Event
@@ -59,8 +60,11 @@ class Row:
 class Board:
     """The run and its steps, in the order of the plan."""
 
-    def __init__(self, step_ids: Iterable[str] = ()) -> None:
-        self.rows = {step_id: Row(step_id) for step_id in step_ids}
+    def __init__(
+        self, steps: Iterable[str] | Mapping[str, str] = (), patches: Iterable[tuple[str, str, str]] = ()
+    ) -> None:
+        """`steps` may say which state each is in by now, and `patches` id, step and state of those there are."""
+        self.rows = {step_id: Row(step_id) for step_id in steps}
         self.working: dict[str, Row] = {}
         self.failed: dict[str, Row] = {}
         self.ended_otherwise: dict[str, Row] = {}
@@ -68,6 +72,7 @@ class Board:
         self.waiting = dict(self.rows)
         self.counts = {"waiting": len(self.rows)}
         """How many steps are in each state; all that have not begun count as waiting."""
+        self._step_of_patch: dict[str, str] = {}
         self.run_id = ""
         self.run_state = "pending"
         self.aim = ""
@@ -75,6 +80,18 @@ class Board:
         self.reason = ""
         self.started: float | None = None
         self.ended: float | None = None
+        if isinstance(steps, Mapping):
+            self._begin_with(steps, patches)
+
+    def _begin_with(self, states: Mapping[str, str], patches: Iterable[tuple[str, str, str]]) -> None:
+        """A run that goes on: nothing tells again what its steps have come to before."""
+        for step_id, state in states.items():
+            with self._moving(self.rows[step_id]) as row:
+                row.state = state
+        for patch_id, step_id, state in patches:
+            self._step_of_patch[patch_id] = step_id
+            if step_id in self.rows:
+                _await(self.rows[step_id], waits_for(state))
 
     @property
     def is_over(self) -> bool:
@@ -101,16 +118,14 @@ class Board:
             if event.event_type in _RUN_STATES:
                 self._apply_to_run(event, now)
             return None
+        if event.entity_type in ("patch", "gate"):
+            return self._apply_to_patch(event)
         step_id = event.metadata.get("step_id")
         if event.entity_type != "task" or step_id is None:
             return None
         state = event.to_state or _STEP_STATES.get(event.event_type) or event.event_type.partition("_")[2]
-        row = self.rows.get(step_id) or self._new_row(step_id)
-        self._count(row, -1)
-        del self._group(row)[step_id]
-        _apply_to_step(row, state, event, now)
-        self._group(row)[step_id] = row
-        self._count(row, +1)
+        with self._moving(self.rows.get(step_id) or self._new_row(step_id)) as row:
+            _apply_to_step(row, state, event, now)
         return row
 
     def seconds(self, now: float) -> float:
@@ -141,6 +156,28 @@ class Board:
         self._count(row, +1)
         return row
 
+    @contextmanager
+    def _moving(self, row: Row) -> Iterator[Row]:
+        """Change the state of a row: it leaves its group and joins the one where it belongs then."""
+        self._count(row, -1)
+        del self._group(row)[row.step_id]
+        yield row
+        self._group(row)[row.step_id] = row
+        self._count(row, +1)
+
+    def _apply_to_patch(self, event: "Event") -> Row | None:
+        """What a step's change, or a check of it, has come to; the step that it is about."""
+        patch_id = event.metadata.get("patch_id") if event.entity_type == "gate" else event.entity_id
+        step_id = event.metadata.get("step_id") or self._step_of_patch.get(patch_id or "")
+        if step_id is None:
+            return None
+        if patch_id is not None:
+            self._step_of_patch[patch_id] = step_id
+        row = self.rows.get(step_id)
+        if row is not None and event.to_state is not None:
+            _await(row, _awaited(event))
+        return row
+
     def _group(self, row: Row) -> dict[str, Row]:
         if row.state in _AT_WORK:
             return self.working
@@ -165,6 +202,18 @@ class Board:
             self.started = now
         elif state not in ("pending", "running"):
             self.ended = now
+
+
+def _awaited(event: "Event") -> str:
+    """What is waited for, now that a patch or a check of one has come to a state."""
+    if event.entity_type == "patch":
+        return waits_for(event.to_state or "")
+    return f"the check {event.metadata.get('name', '')}" if event.to_state == "running" else ""
+
+
+def _await(row: Row, what: str) -> None:
+    if what and row.state == "validating":
+        row.reason = f"waits for {what}"
 
 
 def _apply_to_step(row: Row, state: str, event: "Event", now: float) -> None:

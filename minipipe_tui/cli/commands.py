@@ -6,7 +6,7 @@ offers `add_arguments(parser)` and `run(arguments) -> int`. To add a command, ad
 
 from collections.abc import Iterator
 
-GROUPS = ("run", "look", "plans", "upkeep")
+GROUPS = ("run", "look", "changes", "plans", "upkeep")
 
 
 class Command:
@@ -41,7 +41,16 @@ _ROWS = (
     Command("events", "look", "what happened, as JSON Lines; --follow goes on"),
     Command("logs", "look", "what a step printed; --follow goes on"),
     Command("states", "look", "every entity's states, and where it may go from each"),
+    Command(
+        "review",
+        "changes",
+        actions=("list", "show", "approve", "reject", "request-changes", "comment", "undo"),
+    ),
+    Command(
+        "patch", "changes", actions=("list", "show", "stats", "export", "quarantine", "release", "drop", "rollback")
+    ),
     Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),
+    Command("worktree", "upkeep", actions=("list", "prune")),
     Command("db", "upkeep", actions=("check", "backup", "migrate", "rebuild-audit")),
     Command("doctor", "upkeep", "is everything here that minipipe needs?"),
     Command("completion", "upkeep", "a completion script for bash, zsh or fish"),

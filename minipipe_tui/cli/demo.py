@@ -42,8 +42,8 @@ _SETTINGS = {
 
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
-        "Make a small git repository, run an example plan in it that ends with a change for you to review, and say what "
-        "to look at next. It takes three seconds, and touches nothing else.",
+        "Make a small git repository, run an example plan in it that ends with a change for you to review, and say "
+        "what to look at next. It takes three seconds, and touches nothing else.",
         examples=("minipipe demo", "minipipe demo --dir ~/minipipe-demo"),
     )
     parser.add_argument("--no-ui", action="store_true", help="never open the app (the demo always runs headless here)")

@@ -1,7 +1,7 @@
 """What may stand where on a command line, read from the commands' real parsers.
 
 What a value completes to follows from its choices, or else from its metavar: PLAN, FILE, DIR and PATH are
-files, RUN is a run's id; anything else is the person's own word.
+files, RUN is a run's id, PATCH a patch's; anything else is the person's own word.
 """
 
 import argparse
@@ -14,12 +14,13 @@ from minipipe_tui.cli.parser import CommandParser
 
 FILES = "@files"
 RUNS = "@runs"
+PATCHES = "@patches"
 
-_METAVARS = {"PLAN": FILES, "FILE": FILES, "DIR": FILES, "PATH": FILES, "RUN": RUNS}
+_METAVARS = {"PLAN": FILES, "FILE": FILES, "DIR": FILES, "PATH": FILES, "RUN": RUNS, "PATCH": PATCHES}
 
 
 class Option(NamedTuple):
-    """An option and, if it takes a value, what that completes to: FILES, RUNS, words, or nothing known."""
+    """An option and, if it takes a value, what that completes to: FILES, RUNS, PATCHES, words, or nothing known."""
 
     names: tuple[str, ...]
     help: str

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
-from engine.executor.control import Control
+from engine.executor.control import Control, Verb
 from engine.orchestrator import Orchestrator
-from engine.store import queries
+from engine.store import patch_queries, queries
 from engine.store.documents import run_document
 from minipipe_tui.cli.output import is_terminal, print_json, say
 from minipipe_tui.cli.progress import progress
@@ -23,13 +23,13 @@ def host_run(
     *,
     as_json: bool,
     variables: Mapping[str, str] | None = None,
-    cancel: bool = False,
+    ask: Verb | None = None,
     is_followed_by_more: bool = False,
 ) -> int:
     """Drive a run until it ends or pauses, tell about it, and answer the command's exit code."""
     control = Control()
-    if cancel:
-        control.ask("cancel", operator="cli")
+    if ask is not None:
+        control.ask(ask, operator="cli")
     shown = nullcontext() if as_json else shown_progress(orchestrator, run_id)
     with stoppable(control), shown:
         orchestrator.execute_run(run_id, control=control, variables=variables)
@@ -73,8 +73,13 @@ def shown_progress(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
 
     The report takes the place of the live picture where both are seen.
     """
-    step_ids = [task.step_id for task in queries.tasks_of(orchestrator.database, run_id)]
-    shown = progress(step_ids, theme=orchestrator.config.ui.theme, is_transient=is_terminal(sys.stdout))
+    database = orchestrator.database
+    shown = progress(
+        {task.step_id: task.state for task in queries.tasks_of(database, run_id)},
+        patches=[(patch.patch_id, patch.step_id, patch.state) for patch in patch_queries.patches_of(database, run_id)],
+        theme=orchestrator.config.ui.theme,
+        is_transient=is_terminal(sys.stdout),
+    )
     if not shown.is_live:
         say(f"run {run_id}")
     with shown:

@@ -1,17 +1,25 @@
-"""What most commands begin with: the store or the engine of the folder one stands in, and the run that is meant."""
+"""What most commands begin with: the store or the engine of the folder one stands in, who asks, and what is meant."""
 
 import argparse
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import UsageError
-from engine.store import queries
+from engine.errors import EnvironmentUnfit, NotFound, UsageError
+from engine.git.program import Git
+from engine.git.repository import find_repository
+from engine.store import patch_queries, queries
 from engine.store.database import Database
+from engine.store.records import PatchRecord
 from engine.workspace import Workspace, find_workspace
 from minipipe_tui.cli.parser import CommandParser
 
 RUN_HELP = "a run's id, the beginning of one, or `last`"
+
+PATCH_HELP = "a patch's id, the beginning of one, or `last`"
+QUEUE_HELP = f"{PATCH_HELP}: the newest that waits"
 
 
 def add_run_argument(parser: CommandParser, *, optional: bool = False) -> None:
@@ -19,6 +27,55 @@ def add_run_argument(parser: CommandParser, *, optional: bool = False) -> None:
         parser.add_argument("run_id", metavar="RUN", nargs="?", help=RUN_HELP)
     else:
         parser.add_argument("run_id", metavar="RUN", help=RUN_HELP)
+
+
+def add_patch_argument(parser: CommandParser, *, of_queue: bool = False) -> None:
+    """The patch that is meant. In the review queue `last` is the newest that waits, as long as one does."""
+    parser.add_argument("patch_id", metavar="PATCH", nargs="?", help=QUEUE_HELP if of_queue else PATCH_HELP)
+    parser.add_argument("--ledger-id", metavar="PATCH", help="the same, as an option")
+    parser.set_defaults(of_queue=of_queue)
+
+
+def named_patch(database: Database, arguments: argparse.Namespace) -> PatchRecord:
+    """The patch that is meant, by the argument or by the option."""
+    given = [name for name in (arguments.patch_id, arguments.ledger_id) if name is not None]
+    if len(given) != 1:
+        raise UsageError("name one patch: PATCH or --ledger-id PATCH", hint="minipipe patch list lists them")
+    if given == ["last"] and arguments.of_queue:
+        waiting = patch_queries.waiting_for_review(database, decided_too=True)
+        if waiting:
+            return waiting[-1]
+    return patch_called(database, given[0])
+
+
+def patch_called(database: Database, given: str) -> PatchRecord:
+    patch = patch_queries.find_patch(database, patch_queries.resolve_patch_id(database, given))
+    if patch is None:
+        raise NotFound("patch", given, hint="minipipe patch list lists them")
+    return patch
+
+
+def git_of(workspace: Workspace) -> Git:
+    """git for the repository that one stands in."""
+    if workspace.git_folder is None:
+        raise EnvironmentUnfit(f"{workspace.root} is in no repository", hint="go to the repository of the patch")
+    return find_repository(workspace.root, workspace.git_folder).git
+
+
+def words(text: str) -> str:
+    """What a person wants to say: something, and text that can be kept."""
+    said = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+    if not said:
+        raise UsageError("there must be some words in it")
+    return said
+
+
+def operator_name() -> str:
+    """Who asks. A container may run as a user that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def add_variable_option(parser: CommandParser) -> None:

@@ -38,6 +38,19 @@ class CommandParser(argparse.ArgumentParser):
         settings = {"allow_abbrev": False, "formatter_class": _HelpLayout, **options}
         super().__init__(prog, **settings)  # type: ignore[arg-type]
         self._positionals.title = "arguments"
+        self.takes_options_between = False
+        """Whether options may stand between arguments of which some may be left out."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if not self.takes_options_between:
+            return super().parse_known_args(args, namespace)
+        self.takes_options_between = False  # What follows comes back here, for the options and then for the rest.
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.takes_options_between = True
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog.removeprefix('minipipe ')}: {message}", hint=f"{self.prog} -h")

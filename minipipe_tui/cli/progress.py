@@ -10,7 +10,7 @@ away ends the drawing, never the run. Rich is loaded when a live picture is made
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TextIO
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from engine.events.event import Event
 
+Steps = Iterable[str] | Mapping[str, str]
+
 _SHORTEST_PAUSE = 1 / 8
 _TICK = 1.0
 
@@ -37,9 +39,17 @@ _WORTH_TELLING = frozenset(
         *("run_created", "run_started", "run_recovered", "run_resumed", "run_pausing", "run_paused"),
         *("run_quarantined", "run_canceling", "run_succeeded", "run_failed", "run_canceled"),
         *("step_started", "step_completed", "step_failed", "step_retrying", "step_canceled", "step_skipped"),
+        *("patch_awaiting_review", "patch_quarantined", "patch_apply_failed", "promotion_done", "promotion_refused"),
         "warning",
     ]
 )
+_VERBS = {
+    "patch_awaiting_review": "review needed for",
+    "patch_apply_failed": "conflict in",
+    "promotion_done": "promoted",
+    "promotion_refused": "not promoted",
+}
+"""Where the type of an event does not read well."""
 
 _USUAL = frozenset(["step_started", "step_completed", "step_skipped"])
 """What a long plan has so much of that only its number is told."""
@@ -49,17 +59,21 @@ _LONGEST_SILENCE = 30.0
 
 
 def progress(
-    step_ids: Iterable[str],
+    steps: Steps,
     stream: TextIO | None = None,
     *,
+    patches: Iterable[tuple[str, str, str]] = (),
     theme: str | None = None,
     is_transient: bool = False,
 ) -> "LiveProgress | PlainProgress":
-    """The progress that suits where it goes: by default, stderr. A transient picture is gone at its end."""
+    """The progress that suits where it goes: by default, stderr. A transient picture is gone at its end.
+
+    Steps and patches are what the board begins with.
+    """
     stream = sys.stderr if stream is None else stream
     if is_terminal(stream) and os.environ.get("TERM", "dumb") not in ("dumb", ""):
-        return LiveProgress(step_ids, theme=load_theme(theme), is_transient=is_transient)
-    return PlainProgress(stream, step_ids)
+        return LiveProgress(steps, patches=patches, theme=load_theme(theme), is_transient=is_transient)
+    return PlainProgress(stream, steps, patches=patches)
 
 
 class LiveProgress:
@@ -69,8 +83,9 @@ class LiveProgress:
 
     def __init__(
         self,
-        step_ids: Iterable[str],
+        steps: Steps,
         *,
+        patches: Iterable[tuple[str, str, str]] = (),
         theme: Theme | None = None,
         console: "Console | None" = None,
         is_transient: bool = False,
@@ -79,7 +94,7 @@ class LiveProgress:
 
         from minipipe_tui.cli import frame
 
-        self._board = Board(step_ids)
+        self._board = Board(steps, patches)
         self._console = console or frame.Screen(stderr=True)
         look = frame.Look(theme or load_theme(), unicode=self._console.encoding.startswith("utf"))
         self._frame = frame.Frame(self._board, look)
@@ -138,9 +153,15 @@ class PlainProgress:
 
     is_live = False
 
-    def __init__(self, stream: TextIO | None = None, step_ids: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        steps: Steps = (),
+        *,
+        patches: Iterable[tuple[str, str, str]] = (),
+    ) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._board = Board(step_ids)
+        self._board = Board(steps, patches)
         self._lock = threading.Lock()
         self._is_long = len(self._board.rows) > MANY_STEPS
         self._told_count = 0
@@ -154,7 +175,8 @@ class PlainProgress:
                 self._tell_how_far(event, now)
             elif event.event_type in _WORTH_TELLING:
                 seconds = row.seconds(now) if row else self._board.seconds(now)
-                self._write(f"{_time_of_day(event.timestamp)} {sentence(event, seconds)}")
+                about = row.step_id if row else None
+                self._write(f"{_time_of_day(event.timestamp)} {sentence(event, seconds, about=about)}")
 
     def _tell_how_far(self, event: "Event", now: float) -> None:
         """A line when another twentieth has ended, but not too often, nor too seldom."""
@@ -180,12 +202,12 @@ class PlainProgress:
             print(line, file=self._stream, flush=True)
 
 
-def sentence(event: "Event", seconds: float | None) -> str:
+def sentence(event: "Event", seconds: float | None, *, about: str | None = None) -> str:
     """An event in a line: what happened to what, how long it took, why."""
-    verb = event.event_type.partition("_")[2]
+    verb = _VERBS.get(event.event_type) or event.event_type.partition("_")[2]
     if not verb:
         return f"{event.event_type}: {inert_line(event.reason or '')}"
-    line = f"{verb} {inert_line(str(event.metadata.get('step_id') or event.run_id))}"
+    line = f"{verb} {inert_line(str(event.metadata.get('step_id') or about or event.run_id))}"
     if verb in _ENDINGS and seconds is not None:
         line += f" {duration(seconds)}"
     notes = [f"attempt {event.metadata['number']}"] if event.metadata.get("number", 1) > 1 else []

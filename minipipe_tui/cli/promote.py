@@ -7,10 +7,9 @@ from engine.api import open_engine
 from engine.executor.control import Control
 from engine.store import queries
 from engine.store.documents import run_document
-from minipipe_tui.cli.acting import operator
 from minipipe_tui.cli.arrival import arrival
 from minipipe_tui.cli.hosting import stoppable
-from minipipe_tui.cli.opening import add_run_argument, add_variable_option, variables
+from minipipe_tui.cli.opening import add_run_argument, add_variable_option, operator_name, variables
 from minipipe_tui.cli.output import print_json, print_lines
 from minipipe_tui.cli.parser import CommandParser
 
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         with stoppable(control):
             orchestrator.promote_run(
                 run_id,
-                operator=operator(),
+                operator=operator_name(),
                 target=arguments.target,
                 control=control,
                 variables=variables(arguments),

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import seconds_between, utc_now
+from engine.states import RunStateMachine
 from minipipe_tui.cli.arrival import arrival
 from minipipe_tui.cli.inert import inert_line
+from minipipe_tui.cli.listing import print_of_run
 from minipipe_tui.cli.output import duration, print_lines, shows_unicode
 from minipipe_tui.cli.table import Cell, print_table
 from minipipe_tui.cli.theme import load_theme
-from minipipe_tui.cli.wording import in_words
+from minipipe_tui.cli.wording import in_words, stats_text, waits_for
 
 Document = Mapping[str, Any]
 
@@ -22,6 +24,7 @@ MANY_STEPS = 40
 _UNREMARKABLE = 9
 _RANKS = {"failed": 0, "running": 1, "validating": 1, "retrying": 1, "canceled": 2, "completed": 3, "skipped": 4}
 """What is shown first where not even all remarkable steps have a place."""
+_REACHED = ("committed", "superseded")
 
 
 def print_report(
@@ -32,7 +35,8 @@ def print_report(
     shown = list(tasks) if every_step else remarkable(tasks)
     print_lines([heading(document), ""])
     if shown:
-        print_steps(shown, theme=theme)
+        print_steps(shown, document["patches"], theme=theme)
+    _print_patches(document, theme=theme)
     if len(shown) < len(tasks):
         print_lines([*([""] if shown else []), counts(tasks), f"every step: minipipe show {document['run_id']} --all"])
     if arrived := list(arrival(document)):
@@ -67,10 +71,27 @@ def _rank(task: Document) -> int:
     return _RANKS.get(task["state"], 5)
 
 
-def counts(tasks: Sequence[Document]) -> str:
-    """How many steps are in which state, the most frequent first."""
-    found = Counter(task["state"] for task in tasks).most_common()
-    return f"{len(tasks)} steps: " + ", ".join(f"{number} {state}" for state, number in found)
+def counts(entities: Sequence[Document], name: str = "steps") -> str:
+    """How many steps (or patches) are in which state, the most frequent first."""
+    found = Counter(each["state"] for each in entities).most_common()
+    return f"{len(entities)} {name}: " + ", ".join(f"{number} {state}" for state, number in found)
+
+
+def _print_patches(document: Document, *, theme: str | None) -> None:
+    """A row a patch, of very many only those that did not simply reach their end; then what is committed."""
+    patches, stats = document["patches"], document["diff_stats"]
+    if not patches:
+        return
+    shown = list(patches)
+    if len(patches) > MANY_STEPS:
+        shown = [patch for patch in patches if patch["state"] not in _REACHED][:MANY_STEPS]
+    print_lines([""])
+    if shown:
+        print_of_run(shown, theme=theme)
+    if len(shown) < len(patches):
+        print_lines([f"{counts(patches, 'patches')}: minipipe patch list --run {document['run_id']}"])
+    if any(stats.values()):
+        print_lines([f"committed: {stats_text(stats)}"])
 
 
 def heading(document: Document) -> str:
@@ -89,9 +110,10 @@ def run_took(document: Document) -> str:
     return duration(seconds_between(document["started_at"], document["ended_at"]))
 
 
-def print_steps(tasks: Iterable[Document], *, theme: str | None = None) -> None:
+def print_steps(tasks: Iterable[Document], patches: Iterable[Document] = (), *, theme: str | None = None) -> None:
     """A row for each step: what became of it, how often it was tried, how long it took, and why."""
-    rows = [_row(task, state_cell(task["state"], theme=theme)) for task in tasks]
+    newest = {patch["task_id"]: patch for patch in patches}
+    rows = [_row(task, state_cell(task["state"], theme=theme), newest.get(task["task_id"])) for task in tasks]
     print_table(("STEP", "STATE", "TRIES", "TIME", "WHY"), rows, right=("TRIES", "TIME"))
 
 
@@ -101,7 +123,7 @@ def state_cell(state: str, *, theme: str | None = None) -> Cell:
     return f"{mark.text(unicode=shows_unicode(sys.stdout))} {state}", mark.style
 
 
-def _row(task: Document, state: Cell) -> tuple[Cell, ...]:
+def _row(task: Document, state: Cell, patch: Document | None) -> tuple[Cell, ...]:
     attempts = task["attempts"]
     seconds = [spent for attempt in attempts if (spent := _spent(attempt)) is not None]
     return (
@@ -109,7 +131,7 @@ def _row(task: Document, state: Cell) -> tuple[Cell, ...]:
         state,
         str(len(attempts) or ""),
         duration(sum(seconds)) if seconds else "",
-        why_of(task),
+        why_of(task, patch),
     )
 
 
@@ -121,10 +143,12 @@ def _spent(attempt: Document) -> float | None:
     return seconds
 
 
-def why_of(task: Document) -> str:
-    """Why a task is where it is, in a few words."""
+def why_of(task: Document, patch: Document | None = None) -> str:
+    """Why a task is where it is, in a few words; `patch` is the newest of its changes."""
     if task["waiting_for"]:
         return f"waits for {task['waiting_for']}"
+    if patch is not None and task["state"] == "validating" and waits_for(patch["state"]):
+        return f"waits for {waits_for(patch['state'])}"
     if task["state"] == "completed":
         return ""
     last = task["attempts"][-1] if task["attempts"] else task
@@ -135,6 +159,7 @@ def why_of(task: Document) -> str:
 def what_next(document: Document) -> Iterator[str]:
     """The commands that make sense now."""
     run_id = document["run_id"]
+    yield from _for_patches(document)
     by_weight = sorted(document["tasks"], key=lambda task: not task["critical"])
     telling = next((task["step_id"] for task in by_weight if _failed_and_told(task)), None)
     if telling:
@@ -145,6 +170,21 @@ def what_next(document: Document) -> Iterator[str]:
     for action in document["available_actions"]:
         if not (action == "pause" and is_asked):
             yield f"minipipe {action} {run_id}"
+
+
+def _for_patches(document: Document) -> Iterator[str]:
+    """What a person can decide."""
+    if RunStateMachine.is_terminal(document["state"]):
+        return
+    waiting = [patch["patch_id"] for patch in document["patches"] if "approve" in patch["available_actions"]]
+    if len(waiting) > 1:
+        yield f"minipipe review list --run {document['run_id']}"
+    if waiting:
+        yield f"minipipe review show {waiting[0]}"
+        yield f"minipipe review approve {waiting[0]}"
+    if document["state"] == "quarantined":
+        held = [patch["patch_id"] for patch in document["patches"] if patch["state"] == "quarantined"]
+        yield from (f"minipipe patch {action} {held[-1]}" for action in ("show", "release", "drop") if held)
 
 
 def _failed_and_told(task: Document) -> bool:

@@ -8,9 +8,8 @@ from engine.executor.control import Control
 from engine.states import PatchState
 from engine.store import patch_queries, queries
 from engine.store.documents import run_document
-from minipipe_tui.cli.acting import operator
 from minipipe_tui.cli.hosting import stoppable
-from minipipe_tui.cli.opening import add_run_argument, add_variable_option, variables
+from minipipe_tui.cli.opening import add_run_argument, add_variable_option, operator_name, variables
 from minipipe_tui.cli.output import print_json, print_lines
 from minipipe_tui.cli.parser import CommandParser
 
@@ -35,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             patch.patch_id for patch in patch_queries.patches_of(database, run_id, states=(PatchState.COMMITTED,))
         }
         with stoppable(control):
-            orchestrator.rollback_run(run_id, operator=operator(), control=control, variables=variables(arguments))
+            orchestrator.rollback_run(run_id, operator=operator_name(), control=control, variables=variables(arguments))
         undone = patch_queries.patches_of(database, run_id, states=(PatchState.ROLLED_BACK,))
         document = run_document(database, run_id)
     if arguments.json:

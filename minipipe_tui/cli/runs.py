@@ -1,25 +1,20 @@
 """`minipipe runs`: the runs of this repository, newest first."""
 
 import argparse
-import sys
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any
 
 from engine.states import RunState, RunStateMachine
 from engine.store import queries
 from engine.store.database import Database
 from engine.store.documents import list_document, owner_of_run
+from minipipe_tui.cli.listing import shown_id, shown_time
 from minipipe_tui.cli.opening import opened_store
-from minipipe_tui.cli.output import is_terminal, print_json, print_lines, say, terminal_width
+from minipipe_tui.cli.output import print_json, print_lines, say
 from minipipe_tui.cli.parser import CommandParser
 from minipipe_tui.cli.report import run_took, state_cell
 from minipipe_tui.cli.table import print_table
 from minipipe_tui.cli.wording import in_words
-
-_WIDE = 110
-_SHORT_ID = 18
-"""Prefix, time, and twenty bits of chance: the beginning of an id is as good as the whole."""
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -69,26 +64,15 @@ def _is_interrupted(database: Database, row: Mapping[str, Any]) -> bool:
     return row["state"] == RunState.RUNNING and owner_of_run(database, row["run_id"]) is None
 
 
-def _shown_id(run_id: str) -> str:
-    """The id; in a narrow terminal as much of it as names the run."""
-    is_narrow = is_terminal(sys.stdout) and terminal_width(sys.stdout) < _WIDE
-    return run_id[:_SHORT_ID] if is_narrow else run_id
-
-
-def _shown_time(timestamp: str) -> str:
-    """Date and time as the clock on the wall shows them."""
-    return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
 def _print(rows: list[dict[str, str]], cursor: str | None, interrupted: Collection[str]) -> None:
     print_table(
         ("RUN", "PLAN", "STATE", "CREATED", "TIME", "WHY"),
         [
             (
-                _shown_id(row["run_id"]),
+                shown_id(row["run_id"]),
                 row["plan_name"] or row["plan_id"],
                 state_cell(row["state"]),
-                _shown_time(row["created_at"]),
+                shown_time(row["created_at"]),
                 run_took(row),
                 "interrupted" if row["run_id"] in interrupted else in_words(row["reason"]),
             )

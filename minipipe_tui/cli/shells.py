@@ -1,15 +1,22 @@
 """Completion scripts for three shells, from one grammar.
 
-The scripts are static: only run ids are asked for while completing, and a failing answer means none. In bash
+The scripts are static: only ids are asked for while completing, and a failing answer means none. In bash
 and zsh one function finds the place by walking the words typed so far; fish is told rules, one a line.
 """
 
 from collections.abc import Iterable, Iterator
 
-from minipipe_tui.cli.grammar import FILES, RUNS, Option, Place
+from minipipe_tui.cli.grammar import FILES, PATCHES, RUNS, Option, Place
 
 # A shell expands the words that it is offered, so nothing but ids may come through.
-_RUN_IDS = "minipipe runs --ids 2>/dev/null | grep -xE 'run_[0-9A-Za-z]+'"
+_IDS = {
+    RUNS: "minipipe runs --ids 2>/dev/null | grep -xE 'run_[0-9A-Za-z]+'",
+    PATCHES: "minipipe patch list --ids 2>/dev/null | grep -xE 'pat_[0-9A-Za-z]+'",
+}
+_ASK_FOR_IDS = "\n".join(
+    f'  [[ " $values " == *" {kind} "* ]] && values="$values $({ask})"' for kind, ask in _IDS.items()
+)
+_FORGET_KINDS = "\n".join(f'  values="${{values//{kind}/}}"' for kind in (FILES, *_IDS))
 
 
 def bash(places: list[Place]) -> Iterator[str]:
@@ -29,13 +36,12 @@ _minipipe() {{
     values="$(_minipipe_place "$place")"
     [[ "$word" == -* ]] && values="$(_minipipe_options "$place")"
   fi
-  [[ " $values " == *" {RUNS} "* ]] && values="$values $({_RUN_IDS})"
+{_ASK_FOR_IDS}
   if [[ " $values " == *" {FILES} "* ]]; then
     compopt -o filenames 2>/dev/null
     while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -f -- "$word")
   fi
-  values="${{values//{FILES}/}}"
-  values="${{values//{RUNS}/}}"
+{_FORGET_KINDS}
   while IFS= read -r i; do COMPREPLY+=("$i"); done < <(compgen -W "$values" -- "$word")
 }}
 complete -F _minipipe minipipe"""
@@ -57,10 +63,9 @@ _minipipe() {{
     values="$(_minipipe_place "$place")"
     [[ "$word" == -* ]] && values="$(_minipipe_options "$place")"
   fi
-  [[ " $values " == *" {RUNS} "* ]] && values="$values $({_RUN_IDS})"
+{_ASK_FOR_IDS}
   [[ " $values " == *" {FILES} "* ]] && _files
-  values="${{values//{FILES}/}}"
-  values="${{values//{RUNS}/}}"
+{_FORGET_KINDS}
   compadd -- ${{=values}}
 }}
 if [[ "$funcstack[1]" == _minipipe ]]; then _minipipe "$@"; else compdef _minipipe minipipe; fi"""
@@ -153,7 +158,7 @@ def _fish_name(name: str) -> str:
 
 
 def _fish_value(value: str) -> str:
-    words = [f"({_RUN_IDS})" if word == RUNS else word for word in value.split() if word != FILES]
+    words = [f"({_IDS[word]})" if word in _IDS else word for word in value.split() if word != FILES]
     files = ["-F"] if FILES in value.split() else []
     return " ".join([*files, *([f"-a {_fish_text(' '.join(words))}"] if words else [])])
 

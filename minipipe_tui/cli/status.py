@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.clock import seconds_between, utc_now
 from engine.store.glance import status_document
 from engine.workspace import find_workspace
-from minipipe_tui.cli.output import print_json, print_lines
+from minipipe_tui.cli.output import duration, print_json, print_lines
 from minipipe_tui.cli.parser import CommandParser
 
 
@@ -38,6 +39,9 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     for name, entity in (("runs", "runs"), ("steps", "tasks"), ("patches", "patches")):
         counts = ", ".join(f"{number} {state}" for state, number in document[entity].items())
         yield f"{name:<8} {counts or 'none'}"
+    if document["oldest_review_at"]:
+        waits = duration(seconds_between(document["oldest_review_at"], utc_now()), exact=False)
+        yield f"review   the oldest has waited for {waits}: minipipe review list"
     for owner in document["owners"]:
         yield f"at work  {owner['run_id']} by process {owner['pid']} on {owner['host']}"
     for run_id in document["interrupted"]:

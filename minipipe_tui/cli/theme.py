@@ -33,7 +33,7 @@ class Mark(NamedTuple):
 
 
 class Theme(NamedTuple):
-    """The looks of all states, and the styles of a few other things (`heading`, `hint`, `error`)."""
+    """The looks of all states, and the styles of a few other things (`heading`, `hint`, `error`, `added`)."""
 
     name: str
     description: str

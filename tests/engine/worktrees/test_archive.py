@@ -1,5 +1,6 @@
 """What is in a failed step's worktree is kept as a commit."""
 
+import os
 from pathlib import Path
 
 from engine.worktrees.archive import archive
@@ -33,8 +34,9 @@ def test_everything_that_is_not_ignored_is_kept(repository: Repository, tmp_path
 
 def test_a_second_archive_of_one_attempt_replaces_nothing(repository: Repository) -> None:
     with repository.claim() as worktree:
-        refs = [archive(worktree), archive(worktree)]
-    assert refs == ["refs/minipipe/archive/run/step.1", "refs/minipipe/archive/run/step.1-2"]
+        refs = [archive(worktree) for _ in range(3)]
+    name = "refs/minipipe/archive/run/step.1"
+    assert refs == [name, f"{name}-2", f"{name}-3"]
 
 
 def test_the_files_of_a_repository_inside_are_kept_and_what_the_step_committed(repository: Repository) -> None:
@@ -56,6 +58,7 @@ def test_the_files_of_a_repository_inside_are_kept_and_what_the_step_committed(r
 def test_a_worktree_that_lost_its_git_file_is_kept_too(repository: Repository) -> None:
     with repository.claim() as worktree:
         (worktree.path / ".git").unlink()
+        (worktree.git_folder / "commondir").write_text("/nonexistent\n")
         (worktree.path / "same").write_text("changed\n")
         assert kept(repository, archive(worktree), "same") == "changed\n"
 
@@ -73,3 +76,26 @@ def test_files_left_out_of_a_sparse_tree_are_no_deletions(repository: Repository
         ref = archive(worktree)
     changed = git(repository.root, "diff", "--name-status", repository.second, ref)
     assert changed == "M\tsame\n"
+
+
+def test_traps_for_git_do_not_keep_work_from_being_kept(repository: Repository) -> None:
+    with repository.claim() as worktree:
+        for path in ("deep/.gitignore", ".gitattributes", "tool"):
+            (worktree.path / path).unlink(missing_ok=True)
+            os.mkfifo(worktree.path / path)
+        (worktree.path / "inner" / ".git").mkdir(parents=True)
+        os.mkfifo(worktree.path / "inner" / ".git" / "HEAD")
+        (worktree.path / "same").write_text("work\n")
+        (worktree.path / "same").chmod(0)
+        (worktree.path / "deep").chmod(0)
+        ref = archive(worktree)
+    changed = git(repository.root, "diff", "--name-status", repository.second, ref)
+    assert changed == "M\tsame\nD\ttool\n"
+
+
+def test_a_ref_in_the_way_of_the_folder_does_not_keep_work_from_being_kept(repository: Repository) -> None:
+    git(repository.root, "update-ref", "refs/minipipe/archive/run", repository.second)
+    git(repository.root, "update-ref", "refs/minipipe/archive/run-more/step.1-2/below", repository.second)
+    with repository.claim() as worktree:
+        refs = [archive(worktree), archive(worktree)]
+    assert refs == [f"refs/minipipe/archive/run-more/step.1{number}" for number in ("", "-3")]

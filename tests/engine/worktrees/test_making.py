@@ -1,8 +1,11 @@
 """A git killed while it makes a worktree leaves no repository that is broken for longer than to the next claim."""
 
+import itertools
+import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,23 +121,22 @@ def test_a_half_made_named_worktree_is_removed_too(moment: int, repository: Repo
     git(repository.root, "branch", "-D", "main-2")
 
 
-def kill_points(trace: Path) -> Iterator[int]:
-    yield from range(1, len(trace.read_text().splitlines()) + 1)
-
-
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace kills at exact calls")
 def test_a_claim_after_a_kill_at_any_call_that_changes_files_works(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "user" / "project", tmp_path / "trees")
     before = users_things(repository.root, repository.git_folder)
     slot = slot_of(repository)
     slot.home.prepare()
-    calls = "mkdir,openat,write,rename,unlink,link,symlink,rmdir"
+    moments = [(call, number) for call in ("mkdir", "openat", "write", "rename", "unlink") for number in range(1, 40)]
     words = ["git", "worktree", "add", "--detach", "--no-checkout", "--lock", "--reason", "minipipe"]
     add = [*words, "--", str(slot.path), repository.second]
     killed = 0
-    for number in range(1, 400):
+    passed: set[str] = set()
+    for call, number in moments:
+        if call in passed:
+            continue
         done = subprocess.run(
-            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={calls}:signal=KILL:when={number}", *add],
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}", *add],
             cwd=repository.root,
             env=clean_environment(),
             capture_output=True,
@@ -147,8 +149,43 @@ def test_a_claim_after_a_kill_at_any_call_that_changes_files_works(tmp_path: Pat
         assert not slot.path.exists()
         killed += done.returncode != 0
         if done.returncode == 0:
-            break
-    assert killed > 20
+            passed.add(call)
+    assert killed > 40
     assert_sound(repository)
     repository.claim().release()
     assert users_things(repository.root, repository.git_folder) == before
+
+
+CLAIM_AND_REMAKE = """
+import sys
+from pathlib import Path
+from engine.worktrees.pool import WorktreePool
+worktree = WorktreePool(Path(sys.argv[1]), Path(sys.argv[2])).claim(sys.argv[3], run_id="other", step_id="theirs")
+(worktree.path / "litter").write_text("x")
+(worktree.path / ".git").unlink()
+worktree.reset(sys.argv[4])
+worktree.release()
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace kills at exact calls")
+def test_a_claim_after_our_own_death_works(repository: Repository, tmp_path: Path) -> None:
+    wanted = expected(repository, repository.first, tmp_path / "clone")
+    calls = ("mkdir", "rename", "unlinkat", "rmdir", "pwrite64", "flock", "utimensat", "vfork")
+    killed = 0
+    for call, number in itertools.product(calls, (1, 3)):
+        kill = ["strace", "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"]
+        words = map(str, (repository.git_folder, repository.home, repository.first, repository.second))
+        done = subprocess.run(
+            [*kill, sys.executable, "-B", "-c", CLAIM_AND_REMAKE, *words],
+            env={**clean_environment(), "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+        )
+        if b"ptrace" in done.stderr:
+            pytest.skip("this machine lets nobody trace")
+        killed += done.returncode != 0
+        with repository.claim(repository.first) as worktree:
+            assert_exactly(worktree, repository.first, wanted)
+        assert_sound(repository)
+    assert killed >= 8

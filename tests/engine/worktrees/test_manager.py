@@ -217,3 +217,19 @@ def test_the_pool_is_listed_too(repository: Repository, manager: WorktreeManager
     repository.claim().release()
     (found,) = manager.list_worktrees()
     assert (found["kind"], found["run_id"], found["branch"]) == ("pooled", "run", None)
+
+
+def test_an_archive_named_like_a_run_finds_another_name(repository: Repository, manager: WorktreeManager) -> None:
+    git(repository.root, "update-ref", "refs/minipipe/archive/r_s/step.1", repository.second)
+    path = manager.create_worktree("r", "s", "topic")
+    (path / "same").write_text("work\n")
+    assert manager.cleanup_worktree(path) == "refs/minipipe/archive/r_s-2"
+
+
+def test_the_settings_say_where_worktrees_are(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert WorktreeManager(repository.root).home.path.parent == tmp_path / "state" / "minipipe" / "worktrees"
+    monkeypatch.setenv("MINIPIPE_WORKTREES_DIR", str(tmp_path / "chosen"))
+    assert WorktreeManager(repository.root).home.path.parent == tmp_path / "chosen"

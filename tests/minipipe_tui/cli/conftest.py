@@ -33,6 +33,7 @@ class Happening:
     run_id: str | None = RUN_ID
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timestamp: str = "2026-11-21T12:01:03.000000Z"
+    entity_id: str = ""
 
 
 @pytest.fixture
@@ -48,6 +49,22 @@ def about_step() -> Callable[..., Any]:
     def make(event_type: str, step_id: str, *, reason: str | None = None, **metadata: Any) -> Happening:
         to_state = metadata.pop("to_state", None)
         return Happening(event_type, "task", reason, to_state, metadata={"step_id": step_id, **metadata})
+
+    return make
+
+
+@pytest.fixture
+def about_patch() -> Callable[..., Any]:
+    def make(event_type: str, *, to_state: str | None = None, reason: str | None = None, **metadata: Any) -> Happening:
+        return Happening(event_type, "patch", reason, to_state, metadata=metadata, entity_id="pat_1")
+
+    return make
+
+
+@pytest.fixture
+def about_gate() -> Callable[..., Any]:
+    def make(event_type: str, name: str, *, to_state: str) -> Happening:
+        return Happening(event_type, "gate", None, to_state, metadata={"name": name, "patch_id": "pat_1"})
 
     return make
 
@@ -178,3 +195,17 @@ def wait_until(holds: Callable[[], Any], what: str) -> Any:
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], Any], str], Any]:
     return wait_until
+
+
+@pytest.fixture
+def reviewed(here: Callable[..., Ended], plan: Callable[..., str]) -> Callable[..., dict[str, str]]:
+    """Runs steps (a name and a shell line each) whose changes must be reviewed; the id of each step's patch."""
+
+    def run(**shells: str) -> dict[str, str]:
+        steps = [{"id": name, "shell": shell, "review": "always"} for name, shell in shells.items()]
+        ended = here("run", plan(*steps, globals={"use_worktrees": True, "max_concurrent_steps": 1}), "--json")
+        assert ended.code == 3, ended.err
+        patches = here("review", "list", "--json").document["patches"]
+        return {patch["step_id"]: patch["patch_id"] for patch in patches}
+
+    return run
