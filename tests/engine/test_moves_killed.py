@@ -202,15 +202,20 @@ def test_a_kill_at_every_call_of_git_is_finished_by_the_next_start(trap: Trap) -
             count.unlink()
             done = trap.command("promote", "last", script=COUNTER, COUNT=str(count), LETHAL=str(lethal), SIDE=side)
             assert done.returncode == -signal.SIGKILL, (lethal, done)
-            engine = trap.site.engine()
-            result = Result(trap.site, engine, trap.result.run_id)
-            wait_until(lambda: not has_owner(engine, result.run_id))
-            if engine.interrupted_runs():
-                engine.execute_run(result.run_id)
-            elif result.promotion["state"] == "refused":
-                result.promote()
-            trap.assert_arrived(result)
-            engine.close()
+            take_up(trap)
+
+
+def take_up(trap: Trap) -> None:
+    """Whatever a kill has left, going on leads to the same end."""
+    engine = trap.site.engine()
+    result = Result(trap.site, engine, trap.result.run_id)
+    wait_until(lambda: not has_owner(engine, result.run_id))
+    if engine.interrupted_runs():
+        engine.execute_run(result.run_id)
+    elif result.promotion["state"] == "refused":
+        result.promote()
+    trap.assert_arrived(result)
+    engine.close()
 
 
 # -- what the user did in between
