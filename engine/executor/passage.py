@@ -6,7 +6,7 @@ One patch at a time is between applied and committed. A handler answers whether 
 from collections.abc import Callable, Mapping
 
 from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
-from engine.executor.gatekeeper import Check, Setting, Subject, needed_gates
+from engine.executor.gatekeeper import Check, Setting, Subject, hook_gate, needed_gates
 from engine.executor.open_patches import OpenPatches
 from engine.executor.runbook import PAUSING
 from engine.patches.application import Candidate, NotApplicable, Signature, apply, strayed_paths
@@ -236,7 +236,8 @@ class Passage:
     # -- applied, verified, dropped ----------------------------------------------------------------------
 
     def _gates_of(self, patch: PatchRecord) -> list[Gate]:
-        return needed_gates(self._patches.step_of(patch).gates, self._book.script.plan.gates)
+        hooks = hook_gate(self._patches.git.git_folder) if self._book.script.settings.run_hooks else []
+        return [*needed_gates(self._patches.step_of(patch).gates, self._book.script.plan.gates), *hooks]
 
     def _verify(self, patch: PatchRecord) -> bool:
         if self._check is None:

@@ -16,6 +16,7 @@ from engine.store.documents import run_document
 from engine.store.patch_documents import patch_list_document
 from minipipe_tui.cli.deciding import add_reviewer_option, check_offered, decide, opened_patch, reviewer, tell
 from minipipe_tui.cli.hosting import host_run, stoppable
+from minipipe_tui.cli.importing import add_import
 from minipipe_tui.cli.inert import inert_bytes
 from minipipe_tui.cli.listing import print_ledger
 from minipipe_tui.cli.opening import (
@@ -46,6 +47,7 @@ def add_arguments(parser: CommandParser) -> None:
     _add_list(actions.add_parser("list", help="patches, newest first"))
     _add_show(actions.add_parser("show", help="one patch: where it comes from and what became of it"))
     _add_stats(actions.add_parser("stats", help="how large a patch, or all of a run's change, is"))
+    add_import(actions.add_parser("import", help="take in a patch file, or what a branch has"))
     _add_export(actions.add_parser("export", help="a patch as a file for git"))
     _add_quarantine(actions.add_parser("quarantine", help="set a patch aside"))
     _add_release(actions.add_parser("release", help="let a quarantined patch go on"))
