@@ -72,8 +72,11 @@ class Place:
         settings = {"core.fsync": "all", "core.fsyncMethod": "batch"} if durable else {}
         environment = {
             **self._environment(git),
-            **{"TREE": str(self.tree), "INDEX": str(self.index), "RUN": str(next(_fresh))},
-            **{"GATE": "/bin/true" if gate else ":", "GIT_CONFIG_COUNT": str(len(settings))},
+            "TREE": str(self.tree),
+            "INDEX": str(self.index),
+            "RUN": str(next(_fresh)),
+            "GATE": "/bin/true" if gate else ":",
+            "GIT_CONFIG_COUNT": str(len(settings)),
         }
         for place, (key, value) in enumerate(settings.items()):
             environment |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
