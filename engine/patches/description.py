@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from engine.git.changes import Change, DiffStats, shown_path
-from engine.git.diffs import changes_between, patch_identity, patch_text
+from engine.git.diffs import changes_and_text, patch_identity
 from engine.git.program import Git
 from engine.store.records import PatchFileRecord
 
@@ -31,8 +31,7 @@ class Description:
 
 
 def describe(git: Git, base: str, commit: str) -> Description:
-    changes = changes_between(git, base, commit)
-    text = patch_text(git, base, commit)
+    changes, text = changes_and_text(git, base, commit)
     return Description(base, commit, tuple(changes), text, patch_identity(git, text))
 
 
