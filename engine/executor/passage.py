@@ -9,7 +9,10 @@ from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
 from engine.executor.gatekeeper import Check, Setting, Subject, needed_gates
 from engine.executor.open_patches import OpenPatches
 from engine.executor.runbook import PAUSING
+from engine.git.diffs import patch_identity
+from engine.git.program import Git
 from engine.patches.application import Candidate, NotApplicable, Signature, apply, strayed_paths
+from engine.patches.description import stable_id_of
 from engine.patches.judgement import judge
 from engine.patches.message import commit_message
 from engine.patches.review_rules import ReviewPolicy, review_reason
@@ -109,6 +112,7 @@ class Passage:
                 manual_review_required=True,
                 review_status="pending",
                 review_reason=reason,
+                stable_id=stable_id_of(self._patches.git, patch),
             )
             self._patches.owner.set_aside(patch.step_id)
             return False
@@ -160,7 +164,11 @@ class Passage:
         result = self.trial(patch)
         if isinstance(result, NotApplicable):
             return self._not_applied(patch, result)
-        if patch.review_status == "approved" and not patch.is_released and not is_same(patch, result):
+        if (
+            patch.review_status == "approved"
+            and not patch.is_released
+            and not is_same(self._patches.git, patch, result)
+        ):
             self.bring_up_to_date(patch, result)
             return False
         if findings := self._findings_after_merge(patch, result):
@@ -278,9 +286,11 @@ class Passage:
         return False
 
 
-def is_same(patch: PatchRecord, candidate: Candidate) -> bool:
+def is_same(git: Git, patch: PatchRecord, candidate: Candidate) -> bool:
     """Whether a change reads the same on the head as it read when it was looked at."""
-    return candidate.head == patch.base_commit or candidate.description.stable_id == patch.stable_id
+    if candidate.head == patch.base_commit:
+        return True
+    return patch_identity(git, candidate.description.text) == stable_id_of(git, patch)
 
 
 def _is_conflict(patch: PatchRecord) -> bool:
