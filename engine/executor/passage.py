@@ -156,7 +156,7 @@ class Passage:
             "run_id": patch.run_id,
         }
         message = commit_message(self._book.script.settings.subject, names, patch, tool=step.tool or step.kind)
-        return apply(self._patches.git, self._patches.integration.head, patch.commit_id, message, self._signature)
+        return apply(self._patches.git, self._patches.integration.head, patch, message, self._signature)
 
     def _apply(self, patch: PatchRecord) -> bool:
         if self._is_held or self._in_flight():
@@ -164,11 +164,8 @@ class Passage:
         result = self.trial(patch)
         if isinstance(result, NotApplicable):
             return self._not_applied(patch, result)
-        if (
-            patch.review_status == "approved"
-            and not patch.is_released
-            and not is_same(self._patches.git, patch, result)
-        ):
+        is_approved = patch.review_status == "approved" and not patch.is_released
+        if is_approved and not is_same(self._patches.git, patch, result):
             self.bring_up_to_date(patch, result)
             return False
         if findings := self._findings_after_merge(patch, result):
@@ -222,12 +219,12 @@ class Passage:
 
     def _findings_after_merge(self, patch: PatchRecord, candidate: Candidate) -> list[str]:
         """Merging can lead a change elsewhere: it is judged again where it came to lie."""
-        if candidate.head == patch.base_commit or patch.is_released:
+        if candidate.moved is None or patch.is_released:
             return []
         files = patch_queries.files_of(self._journal.database, patch)
         known = frozenset(path for file in files for path in (file.path, file.old_path) if path)
-        strayed = strayed_paths(candidate.description, known)
-        findings = judge(self._patches.git, candidate.description, self._patches.rules_for(patch)).findings
+        strayed = strayed_paths(candidate.moved, known)
+        findings = judge(self._patches.git, candidate.moved, self._patches.rules_for(patch)).findings
         return [*(f"merge.strayed: {path} was not in the patch" for path in strayed), *findings]
 
     def _resolve_conflict(self, patch: PatchRecord) -> bool:
@@ -288,9 +285,7 @@ class Passage:
 
 def is_same(git: Git, patch: PatchRecord, candidate: Candidate) -> bool:
     """Whether a change reads the same on the head as it read when it was looked at."""
-    if candidate.head == patch.base_commit:
-        return True
-    return patch_identity(git, candidate.description.text) == stable_id_of(git, patch)
+    return candidate.moved is None or patch_identity(git, candidate.moved.text) == stable_id_of(git, patch)
 
 
 def _is_conflict(patch: PatchRecord) -> bool:
