@@ -194,7 +194,6 @@ class Passage:
             )
             if not self._gates_of(patch):
                 self._patches.move(patch, PatchState.VERIFIED, trigger="no_gates")
-        self._patches.make_candidate_ref(patch)
 
     def _not_applied(self, patch: PatchRecord, result: NotApplicable) -> bool:
         with self._journal.group():
@@ -259,6 +258,7 @@ class Passage:
 
     def _begin_check(self, patch: PatchRecord) -> Check:
         assert patch.candidate_commit is not None
+        self._patches.make_candidate_ref(patch)
         before = self._book.before(patch.step_id, itself=True)
         subject = Subject(patch.candidate_commit, patch.patch_id, patch.step_id, before=before)
         return Check(self._setting, subject, self._gates_of(patch))
@@ -266,7 +266,8 @@ class Passage:
     def _commit(self, patch: PatchRecord) -> bool:
         candidate, integration = patch.candidate_commit, self._patches.integration
         assert candidate is not None
-        if not integration.advance(candidate) and not integration.is_at(candidate):
+        has_moved = integration.advance(candidate, instead_of=self._patches.candidate_ref_of(patch))
+        if not has_moved and not integration.is_at(candidate):
             findings = [f"ref.moved: {integration.ref} was moved by somebody else"]
             self._patches.set_aside(patch, findings, Outcome.SUSPECT)
             return False
@@ -274,7 +275,8 @@ class Passage:
             committed = self._journal.move(patch, PatchState.COMMITTED, trigger="commit", committed_commit=candidate)
             integration.note(candidate)
             self._patches.complete(committed, {"patch_id": patch.patch_id, "commit": candidate})
-        self._patches.let_go_of_candidate(patch)
+        if not has_moved:
+            self._patches.let_go_of_candidate(patch)
         return False
 
     def _give_up(self, patch: PatchRecord) -> bool:
