@@ -49,6 +49,7 @@ _ROWS = (
     Command(
         "patch",
         "changes",
+        "list, show, stats, import, export, release, drop, rollback, …",
         actions=("list", "show", "stats", "import", "export", "quarantine", "release", "drop", "rollback"),
     ),
     Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),
