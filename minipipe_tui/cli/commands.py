@@ -49,7 +49,7 @@ _ROWS = (
     Command(
         "patch",
         "changes",
-        "list, show, stats, import, export, release, drop, rollback, …",
+        "list, show, import, export, release, roll back, …",
         actions=("list", "show", "stats", "import", "export", "quarantine", "release", "drop", "rollback"),
     ),
     Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),

@@ -113,7 +113,7 @@ def _farewell(folder: Path, code: int) -> Iterator[str]:
 
 NEXT = (
     ("minipipe review show last", "the change that waits, and why; then decide:"),
-    ("minipipe review approve last", "(or: reject last --reason …; request-changes last --comment …)"),
+    ("minipipe review approve last", "or reject, request-changes, comment: see minipipe review -h"),
     ("minipipe resume last", "go on: commit it, and bring main up to date"),
     ("git log -p", "what main has got"),
     ("minipipe patch list", "every change, also the one in quarantine"),
