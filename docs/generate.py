@@ -27,8 +27,8 @@ _EXIT_CODES = {
     ExitCode.DONE: "done",
     ExitCode.FAILED: "the run failed; or an action was refused, or a check says no",
     ExitCode.USAGE: "wrong usage, an invalid plan, an unknown or ambiguous id",
-    ExitCode.WAITING: "the run is paused",
-    ExitCode.QUARANTINED: "the run is quarantined",
+    ExitCode.WAITING: "the run is paused: for review, or on request",
+    ExitCode.QUARANTINED: "the run is quarantined: a patch waits for `patch release` or `patch drop`",
     ExitCode.UNFIT: "the environment is not fit: no git, no repository or commit, a database that is newer or locked",
     ExitCode.CANCELED: "the run was canceled",
 }
@@ -42,13 +42,24 @@ Data goes to stdout, talk to stderr. `--json` prints one JSON document on stdout
 then `{"error": {"code", "message", "hint"}}`. `events` and every `--follow` in a pipe print JSON Lines. `--debug`
 shows where an unexpected error comes from. Colour is for terminals only; `NO_COLOR` and `TERM=dumb` turn it off.
 
-RUN is a run's id, the beginning of one (with or without `run_`), or `last`. Everything is about the repository that
-one stands in; its memory is the folder `.minipipe` at the top of the main working tree.
+RUN is a run's id, the beginning of one (with or without `run_`), or `last`; PATCH is a patch's in the same way, and
+`--ledger-id PATCH` names it as an option. For `minipipe review`, `last` is the newest patch that waits.
+
+Everything is about the repository that one stands in; its memory is the folder `.minipipe` at the top of the main
+working tree.
 
 On a terminal `minipipe run` shows live progress; elsewhere it prints a line for each thing worth telling. Of a plan
 of more than 40 steps, plain progress tells failures, retries and how far the run is, and the report lists the steps
 that did not simply complete, at most 40 of them, with the counts of all. `minipipe show RUN --all` lists every step,
 and JSON always has all of them.
+
+What a step changes becomes a patch. One that a person must look at waits, and so does its step; a run in which nothing
+else can go on pauses (exit code 3). A decision is written down at once; whoever runs the run goes on by itself, and
+where nobody does, `minipipe resume RUN` goes on. Hunks are numbered from 1 over the whole patch, as `review show`
+prints them; with one `--file` they are numbered within that file.
+
+Whatever a patch, a path or a comment holds is shown and never obeyed: controls appear as `^[`, what cannot be seen as
+`<U+202E>`. Only `patch export` writes bytes as they are, and not to a terminal.
 
 The first Ctrl-C (or SIGTERM, or SIGHUP) cancels a run: its steps are stopped, its `finally` steps still run. The
 second stops those too, at once. A terminal that is closed (SIGHUP) is never the second; `nohup minipipe run PLAN &`
@@ -65,6 +76,23 @@ Keys may be added; none is ever renamed or removed.
   `settings`, `owner`, `available_actions`, `patches`, and `tasks`: each with `task_id`, `step_id`, `state`, `reason`,
   `message`, `waiting_for`, `outputs`, `diff_stats` and `attempts`: each with `attempt_id`, `number`, `state`,
   `reason`, `outcome`, `message`, `tool_id`, `exit_code`, `duration_seconds`, `log_path`, `started_at`, `ended_at`.
+- a patch, as `review list`, `review show`, `patch list`, `patch show`, `show` and every decision print it:
+  `patch_id`, `ledger_id` (the same), `run_id`, `task_id`, `step_id`, `attempt_id`, `origin`, `state`, `reason`,
+  `base_commit`, `commit` (what is reviewed), `committed_commit`, `parent_patch_id`, `superseded_by`, `created_at`,
+  `patch_hash`, `diff_path`, `diff_stats`, `risk` (`score`, `reasons`), `files` (each with `path`, `old_path`, `status`,
+  `old_mode`, `new_mode`, `lines_added`, `lines_deleted`, `is_binary`), `review` (`manual_review_required`,
+  `review_status`, `reviewer`, `reviewed_by`, `reviewed_at`, `review_comment`, `review_reason`, `comments`),
+  `quarantine_reason`, `findings`, `gates` and `available_actions`. Paths are as git quotes them where they hold more
+  than plain characters.
+- `review list` and `patch list`: `{"patches": [...], "next": PATCH or null}`.
+- `review show`, and `patch show --diff`: the patch with `hunks` (each with `number`, `path`, `header`, `lines_added`,
+  `lines_deleted`; `header` is null for a file without hunks, such as a binary one) and `diff`, the text; null where it
+  holds a secret value and is not kept. Bytes that are not UTF-8 are lone surrogates. `review show` and `patch show` add
+  `trial`: null, or `applies` (`cleanly`, `three-way` or `conflicts`), `is_there_already`, `conflicts` and `overlaps`.
+- `patch stats`: `patch_id` and `run_id`, `diff_stats`, and `display`, the same for people.
+- `worktree list`: `{"worktrees": [...], "next": null}`: each with `kind` (`pooled`, `named` or `archive`), `name`,
+  `state`, `path`, `holder`, `commit`, `since`, `size`. `worktree prune`: `dry_run`, `removed` (names), `left`
+  (each with `name`, `why`).
 - `runs`: `{"runs": [...], "next": RUN or null}`, newest first; `next` is what `--after` takes.
 - `status`: `runs`, `tasks`, `patches` (counts by state), `oldest_review_at`, `owners`, `interrupted`, `daemon`.
 - `logs`: `step_id`, `attempt`, `log_path`, `text`. With `--follow`: lines of `step_id`, `attempt`, `line`.

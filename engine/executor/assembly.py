@@ -154,14 +154,21 @@ def worktrees_home(config: Config, common_git_folder: Path) -> Path:
     return place_of(folder, common_git_folder)
 
 
-_SIGNING = ("gpg.program", "gpg.format", "gpg.ssh.program", "gpg.x509.program", "user.signingKey")
+_SIGNING: Mapping[str, str] = {
+    "gpg.format": "openpgp",
+    "gpg.program": "gpg",
+    "gpg.ssh.program": "ssh-keygen",
+    "gpg.x509.program": "gpgsm",
+    "gpg.ssh.defaultKeyCommand": "",
+    "user.signingKey": "",
+}
+"""What decides about signing, and what holds where the user has not said."""
 
 
 def signing_settings(git: Git) -> dict[str, str]:
     """How the user signs: their own settings alone, for a repository's could start anything."""
-    found = {}
-    for key in _SIGNING:
-        done = git.ask("config", "--global", "--get", key)
-        if done.exit_code == 0:
-            found[key] = done.output.decode(errors="surrogateescape").rstrip("\n")
-    return found
+    found = {key: git.ask("config", "--global", "--get", key) for key in _SIGNING}
+    return {
+        key: done.output.decode(errors="surrogateescape").rstrip("\n") if done.exit_code == 0 else _SIGNING[key]
+        for key, done in found.items()
+    }

@@ -4,6 +4,7 @@ Knows nothing of patches' states: it is given a commit and gates, hands out work
 last whether all have passed. A gate whose dependency did not pass fails without being started.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,9 @@ class Check:
         setting, subject = self._setting, self.subject
         invocation = resolve_gate(gate, setting.values)
         place = setting.places.open(record.gate_id, subject.commit, step_id=subject.step_id, before=subject.before)
+        if gate.id == HOOK and place.worktree is not None:
+            # As if the change had just been staged: that is what such a hook looks at.
+            place.worktree.git().tell("update-ref", "--no-deref", "HEAD", f"{subject.commit}^")
         timeout = gate.timeout_seconds if gate.timeout_seconds is not None else setting.timeout_seconds
         return WorkOrder(
             attempt_id=record.gate_id,
@@ -221,6 +225,16 @@ def _verdict(end: AttemptEnd) -> tuple[GateState, str | None, str | None]:
     if end.ended_by is EndedBy.SPAWN:
         return GateState.FAILED, "spawn", end.message
     return GateState.FAILED, "failed", end.message or f"exit code {end.exit_code}"
+
+
+HOOK = "git:pre-commit"
+"""The gate that is the repository's own hook; no plan can give a gate this name."""
+
+
+def hook_gate(git_folder: Path) -> list[Gate]:
+    """The repository's pre-commit hook as a gate, if there is one that can be started."""
+    hook = git_folder / "hooks" / "pre-commit"
+    return [Gate(HOOK, "CUSTOM", command=(str(hook),))] if os.access(hook, os.X_OK) else []
 
 
 def needed_gates(names: Sequence[str], gates: Iterable[Gate]) -> list[Gate]:

@@ -155,9 +155,9 @@ def locks_of(git: Git, checkout: Checkout | None, ref: str) -> list[Path]:
     return locks
 
 
-def refusal_by_locks(locks: Sequence[Path]) -> Refusal | None:
+def refusal_by_locks(locks: Sequence[Path], *, patience_seconds: float = _LOCK_SECONDS) -> Refusal | None:
     """Wait for whoever works there; a lock that stays is somebody else's, and left alone."""
-    deadline = time.monotonic() + _LOCK_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while held := [lock for lock in locks if lock.exists()]:
         if time.monotonic() > deadline:
             return Refusal(f"{held[0]} is there: another git is at work, or died", "remove it if none is")

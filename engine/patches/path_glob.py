@@ -107,7 +107,9 @@ def _is_deep(name: Sequence[str]) -> bool:
 
 
 def _name_regex(name: Sequence[str]) -> str:
-    """The same for one name and its `*`."""
+    """The same for one name and its `*`; no path holds an empty name."""
+    if not name:
+        return _NOTHING
     parts = ["".join(group) for is_star, group in groupby(name, _STAR.__eq__) if not is_star]
     if _STAR not in name:
         return "".join(parts)

@@ -27,7 +27,9 @@ _IGNORABLES = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
 )
 _IGNORABLE = re.compile(f"[{_IGNORABLES}]")
-_IGNORABLE_OR_BROKEN = re.compile(f"[{_IGNORABLES}\ud800-\udfff]")
+_BROKEN = re.compile("[\ud800-\udfff]")
+_LONGEST_NORMALISED = 4 * LONGEST_NAME
+"""Normalising takes quadratic time on a long run of combining marks; no system holds names that long."""
 
 
 def path_findings(path: bytes) -> Iterator[Finding]:
@@ -56,11 +58,12 @@ def _form_reasons(path: bytes, components: Sequence[bytes]) -> Iterator[tuple[st
 def _name_reasons(path: bytes, components: Sequence[bytes]) -> Iterator[tuple[str, str]]:
     if b"" in components[1:]:
         yield "path.empty", "a name in the path is empty"
-    if any(name and _BLANK_NAME.fullmatch(name) for name in components):
+    names = set(components)
+    if any(name and _BLANK_NAME.fullmatch(name) for name in names):
         yield "path.dots", 'a name in the path is ".", ".." or only dots and blanks'
-    if any(map(is_dot_git, components)):
+    if any(map(is_dot_git, names)):
         yield "path.git", "a name in the path is .git, or some file system takes it for .git"
-    if b"\\" in path and any(_is_harmful(name) for name in _SEPARATORS.split(path)):
+    if b"\\" in path and any(map(_is_harmful, set(_SEPARATORS.split(path)))):
         yield "path.backslash", "where backslashes separate names, the path leads elsewhere"
 
 
@@ -80,28 +83,31 @@ def is_too_long(path: bytes) -> bool:
 
 def is_dot_git(name: bytes) -> bool:
     """Whether some file system takes this name for `.git`."""
-    return _DOT_GIT.fullmatch(_skeleton(name)) is not None
+    return any(map(_DOT_GIT.fullmatch, _skeletons(name)))
 
 
 def is_dot_gitmodules(name: bytes) -> bool:
     """Whether some file system takes this name for `.gitmodules`."""
-    return _DOT_GITMODULES.fullmatch(_skeleton(name)) is not None
+    return any(map(_DOT_GITMODULES.fullmatch, _skeletons(name)))
 
 
-def _skeleton(name: bytes) -> str:
-    """A name as the most careless file system sees it; names that are too long for any are left alone."""
+def _skeletons(name: bytes) -> tuple[str, ...]:
+    """A name as careless file systems see it: without what is not UTF-8, or only up to there, as git fears."""
+    if name.isascii() or len(name) > _LONGEST_NORMALISED:
+        return (name.decode("utf-8", "surrogateescape").lower(),)
     text = name.decode("utf-8", "surrogateescape")
-    # Normalising takes quadratic time on a long run of combining marks.
-    if name.isascii() or len(name) > 4 * LONGEST_NAME:
-        return text.lower()
-    text = unicodedata.normalize("NFKC", _IGNORABLE_OR_BROKEN.sub("", text)).casefold()
+    return _skeleton(_BROKEN.sub("", text)), _skeleton(_BROKEN.split(text, maxsplit=1)[0])
+
+
+def _skeleton(text: str) -> str:
+    text = unicodedata.normalize("NFKC", _IGNORABLE.sub("", text)).casefold()
     return _IGNORABLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 def folded_name(name: bytes) -> str:
     """A name as a file system sees it that ignores case and how Unicode is composed."""
     text = name.decode("utf-8", "surrogateescape")
-    if name.isascii() or len(name) > 4 * LONGEST_NAME:
+    if name.isascii() or len(name) > _LONGEST_NORMALISED:
         return text.lower()
     text = unicodedata.normalize("NFD", _IGNORABLE.sub("", text)).casefold()
     return unicodedata.normalize("NFD", text)

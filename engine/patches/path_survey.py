@@ -80,7 +80,11 @@ class PathSurvey:
         node = self._top
         node.example = node.example or path
         for depth, name in enumerate(path.split(b"/"), 1):
-            node = node.children.setdefault(self._fold(name), _Node(example=path, depth=depth))
+            folded = self._fold(name)
+            child = node.children.get(folded)
+            if child is None:
+                child = node.children[folded] = _Node(example=path, depth=depth)
+            node = child
 
     def _walk(self, path: bytes, *, is_in_base: bool, is_in_result: bool) -> None:
         node = self._top
@@ -92,7 +96,9 @@ class PathSurvey:
             child = node.children.get(folded)
             if child is None:
                 return
-            spelling = child.spellings.setdefault(name, _Spelling(path, depth))
+            spelling = child.spellings.get(name)
+            if spelling is None:
+                spelling = child.spellings[name] = _Spelling(path, depth)
             spelling.is_in_base |= is_in_base
             spelling.is_in_result |= is_in_result
             node = child

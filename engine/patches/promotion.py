@@ -33,6 +33,9 @@ from engine.patches.checkout import (
 from engine.patches.description import Description, describe
 from engine.patches.half_moved import HalfMoved
 
+_INSTANT_SECONDS = 0.2
+"""Longer than a git that is not ours and not asked anything holds a lock."""
+
 # -- what the branch is to become ------------------------------------------------------------------------
 
 
@@ -196,9 +199,9 @@ def finish(git: Git, intent: Intent) -> Outcome | Refusal:
 
 def _remove_locks(locks: Sequence[Path], checkout: Checkout | None) -> None:
     """Remove what a killed git has left: none of it was there before the move, and no git is left that holds it."""
-    if refusal_by_locks(locks) is None:
+    if refusal_by_locks(locks, patience_seconds=_INSTANT_SECONDS) is None:
         return
-    if checkout is not None and is_git_at_work_in(checkout.root):
+    if checkout is not None and is_git_at_work_in(checkout.root) and refusal_by_locks(locks):
         raise GitFailed("merge", f"another git is at work in {checkout.root}", retryable=True)
     for lock in locks:
         lock.unlink(missing_ok=True)

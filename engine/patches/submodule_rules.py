@@ -98,7 +98,7 @@ class _Reader:
     def __init__(self, text: bytes) -> None:
         self._text = text
         self._position = 0
-        self._section: tuple[bytes, bytes | None] | None = None
+        self._section: tuple[bytes, bytes | None] = (b"", None)
 
     def entries(self) -> Iterator[Entry]:
         while True:
@@ -121,8 +121,6 @@ class _Reader:
             self._section = name, re.sub(rb"\\(.)", rb"\1", subsection)
 
     def _entry(self) -> Entry:
-        if self._section is None:
-            raise ValueError("a setting stands before the first section")
         key = self._taken(_KEY)
         value = self._value() if key[2] == b"=" else None
         return Entry(*self._section, key[1].lower(), value)

@@ -21,8 +21,9 @@ from engine.patches.text_header import GIT_TITLE, Header, Text
 Kind = Literal["git", "unified", "mail"]
 
 _HEADER_LIKE = re.compile(rb"\n(?:diff --git |@@ -[0-9]|--- [^\n]*\n\+\+\+ )")
+_HEADER_MARKS = (b"\ndiff --git ", b"\n--- ", b"\n@@ -")
 _HUNK = re.compile(rb"@@ -([0-9]{1,9})(?:,([0-9]{1,9}))? \+([0-9]{1,9})(?:,([0-9]{1,9}))? @@(?=[ \r\n])")
-_BETWEEN_FILES = re.compile(rb"\r?\n(?=(?:\r?|diff (?!--git )[^\n]*|Index: [^\n]*|=+\r?)\n)")
+_BETWEEN_FILES = re.compile(rb"\n(?:diff (?!--git )|Index: |Only in |===)[^\n]*(?=\n)")
 _ED_COMMAND = re.compile(rb"\n[0-9]+(?:,[0-9]+)?[acdis]\r?(?=\n)")
 _CONTEXT_DIFF = re.compile(rb"\n\*\*\* [^\n]*\n--- [^\n]*\n\*{15}")
 _NORMAL_DIFF = re.compile(rb"\n[0-9]+(?:,[0-9]+)?[acd][0-9]+(?:,[0-9]+)?\r?\n[<>] ")
@@ -32,7 +33,9 @@ _MAIL_START = re.compile(
 _NEXT_MAIL = re.compile(rb"\nFrom [0-9a-f]{40,64} ")
 _ENCODED_MAIL = re.compile(rb"\nContent-Transfer-Encoding:\s*(quoted-printable|base64)", re.IGNORECASE)
 _MAIL_SEPARATOR = re.compile(rb"\n---\r?(?=\n)")
-_BLANK_LINES = re.compile(rb"(?:\r?\n)+(?=\n)")
+_BLANK_LINES = re.compile(rb"[\r\n]*(?=\n)")
+_LOOKED_AT = 1024 * 1024
+"""How far a text without a diff is read for what it is instead."""
 _SIGNATURE = re.compile(rb"\n-- ?\r?\n")
 _BINARY_PIECE = re.compile(rb"(literal|delta) ([0-9]{1,18})\r?\Z")
 _BINARY_LINE = re.compile(rb"([A-Za-z])([0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]+)\r?\Z")
@@ -79,8 +82,7 @@ class _Scanner:
 
     def scan(self) -> PatchText:
         self._check_sizes()
-        blank = _BLANK_LINES.match(self._text.data)
-        is_mail = _MAIL_START.match(self._text.data, blank.end() if blank else 0) is not None
+        is_mail = _MAIL_START.match(self._text.data, self._skip_blank_lines(0, self._text.end)) is not None
         parts = tuple(self._mails(0) if is_mail else [self._part(0, self._text.end)])
         if not parts:
             raise self._refusal_without_diff(0, self._text.end)
@@ -104,7 +106,7 @@ class _Scanner:
         while start < self._text.end:
             following = _NEXT_MAIL.search(self._text.data, start + 1)
             end = following.start() if following else self._text.end
-            if _HEADER_LIKE.search(self._text.data, start, end):
+            if self._find_header(start, end):
                 yield self._mail(start, end)
             start = end
 
@@ -115,14 +117,14 @@ class _Scanner:
                 encoded.start(), f"the mail is encoded ({encoded[1].decode()}); decode it first, as git am does"
             )
         separator = _MAIL_SEPARATOR.search(self._text.data, start, end)
-        header = _HEADER_LIKE.search(self._text.data, start, end)
+        header = self._find_header(start, end)
         if header and (separator is None or header.start() < separator.start()):
             raise self._text.refusal(header.start(), "a diff stands in the message of the mail, before its --- line")
         return self._part(separator.end() if separator else start, end)
 
     def _part(self, start: int, limit: int) -> tuple[int, int]:
         """The diffs of a text that has one run of them, whatever is said before and behind."""
-        header = _HEADER_LIKE.search(self._text.data, start, limit)
+        header = self._find_header(start, limit)
         if header is None:
             raise self._refusal_without_diff(start, limit)
         first = position = header.start()
@@ -141,21 +143,33 @@ class _Scanner:
             (_NORMAL_DIFF, "a diff without names; only unified diffs are taken"),
             (_ED_COMMAND, "an ed script; only unified diffs are taken"),
         ):
-            if found := pattern.search(self._text.data, start, limit):
+            if found := pattern.search(self._text.data, start, min(limit, start + _LOOKED_AT)):
                 return self._text.refusal(found.start(), f"this is {what}")
         return self._text.refusal(start, "there is no diff in it")
+
+    def _find_header(self, start: int, limit: int) -> re.Match[bytes] | None:
+        data = self._text.data
+        # Looking for a byte string is much quicker than the pattern, and most text has no header.
+        if all(data.find(mark, start, limit) < 0 for mark in _HEADER_MARKS):
+            return None
+        return _HEADER_LIKE.search(data, start, limit)
 
     def _is_header(self, position: int, limit: int) -> bool:
         return position < limit and _HEADER_LIKE.match(self._text.data, position, limit) is not None
 
     def _skip_between_files(self, position: int, limit: int) -> int:
         """Past blank lines and the lines that other tools write before each file."""
-        while position < limit and (between := _BETWEEN_FILES.match(self._text.data, position, limit + 1)):
-            position = self._text.line_end(between.end() - 1)
+        position = self._skip_blank_lines(position, limit)
+        while between := _BETWEEN_FILES.match(self._text.data, position, limit + 1):
+            position = self._skip_blank_lines(between.end(), limit)
         return position
 
+    def _skip_blank_lines(self, position: int, limit: int) -> int:
+        blank = _BLANK_LINES.match(self._text.data, position, limit + 1)
+        return blank.end() if blank else position
+
     def _check_rest(self, position: int, limit: int) -> None:
-        if header := _HEADER_LIKE.search(self._text.data, position, limit):
+        if header := self._find_header(position, limit):
             raise self._text.refusal(header.start(), "another diff begins here, after text that belongs to none")
         if command := _ED_COMMAND.search(self._text.data, position, limit):
             raise self._text.refusal(command.start(), "an ed command stands behind the diff")

@@ -6,7 +6,7 @@ time and memory stay linear in the paths.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 
 from engine.git.changes import EXECUTABLE, GITLINK, NO_MODE, REGULAR, SYMLINK, Change, shown_path
 from engine.patches.finding import Finding
@@ -56,8 +56,7 @@ class _Links:
 
     def __init__(self, before: frozenset[bytes], after: frozenset[bytes]) -> None:
         self._after = after
-        self._all = before | after
-        self._by_folded = {_folded(link): link for link in self._all if not is_too_long(link)}
+        self._by_folded = {_folded(link): link for link in before | after if not is_too_long(link)}
 
     def findings_on_the_way_to(self, path: bytes, paths_after: Mapping[bytes, str]) -> Iterator[Finding]:
         """A finding if one of the folders of a changed path is or was a link, however it is spelled."""
@@ -75,12 +74,8 @@ class _Links:
     def _link_above(self, path: bytes) -> bytes | None:
         if not self._by_folded:
             return None
-        folder = ""
-        for name in path.split(b"/")[:-1]:
-            folder += f"/{folded_name(name)}"
-            if folder in self._by_folded:
-                return self._by_folded[folder]
-        return None
+        folders = accumulate(map(folded_name, path.split(b"/")[:-1]), "{}/{}".format)
+        return next((self._by_folded[folder] for folder in folders if folder in self._by_folded), None)
 
     def target_findings(self, path: bytes, target: bytes) -> Iterator[Finding]:
         """What is wrong with where a link points."""
@@ -101,14 +96,14 @@ class _Links:
 
     def _leaves(self, path: bytes, target: Sequence[bytes]) -> bool:
         """Whether a target climbs above the top, or out of another link: where that ends depends on the other link."""
-        here = path.split(b"/")[:-1]
+        here = [folded_name(name) for name in path.split(b"/")[:-1]]
         is_behind_link = False
         for name in target:
             if name in (b"", b"."):
                 continue
             if name != b"..":
-                here.append(name)
-                is_behind_link = is_behind_link or b"/".join(here) in self._all
+                here.append(folded_name(name))
+                is_behind_link = is_behind_link or "/".join(here) in self._by_folded
             elif is_behind_link or not here:
                 return True
             else:
@@ -117,7 +112,7 @@ class _Links:
 
 
 def _folded(path: bytes) -> str:
-    return "".join(f"/{folded_name(name)}" for name in path.split(b"/"))
+    return "/".join(map(folded_name, path.split(b"/")))
 
 
 def _mode_findings(change: Change) -> Iterator[Finding]:

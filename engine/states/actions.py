@@ -10,7 +10,7 @@ _ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "pending": ("resume", "cancel"),
         "running": ("pause", "cancel"),
         "paused": ("resume", "cancel"),
-        "quarantined": ("resume", "cancel"),
+        "quarantined": ("resume", "retry", "cancel"),
         "succeeded": ("retry",),
         "failed": ("retry",),
         "canceled": ("retry",),

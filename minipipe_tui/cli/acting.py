@@ -82,13 +82,17 @@ def _cancel(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespa
     found = queries.find_run(orchestrator.database, run_id)
     if found is not None and found.state in (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED):
         # Its `finally` steps have to run, and there is nobody else to run them.
-        host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), cancel=True)
+        host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), ask="cancel")
         return 0
     orchestrator.cancel_run(run_id, operator=operator_name())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 
 
 def _retry(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespace) -> int:
+    found = queries.find_run(orchestrator.database, run_id)
+    if found is not None and found.state == RunState.QUARANTINED:
+        # Its step is tried again in the run itself: what it has done besides stands.
+        return host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), ask="retry")
     new_id = orchestrator.retry_run(run_id, variables=variables(arguments))
     return host_run(orchestrator, new_id, as_json=arguments.json, variables=variables(arguments))
 

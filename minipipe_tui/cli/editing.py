@@ -10,11 +10,10 @@ from pathlib import Path
 
 from engine.errors import ActionRefused, MinipipeError, UsageError
 from engine.git.program import Git
-from engine.ids import new_id
 from engine.patches.export import exported
-from engine.patches.selection import select
+from engine.patches.selection import edited_commit
 from engine.process.foreground import run_in_foreground
-from engine.store.records import PatchRecord, ReviewRecord
+from engine.store.records import PatchRecord
 from engine.workspace import Workspace
 from minipipe_tui.cli.output import is_terminal
 
@@ -88,16 +87,7 @@ def _keep(text: bytes, folder: Path, patch: PatchRecord) -> Path:
 
 def _check_applies(git: Git, patch: PatchRecord, kept: Path) -> None:
     """The same that will be done once somebody acts on the approval, done now, so that its author hears of it."""
-    review = ReviewRecord(
-        review_id=new_id("review"),
-        patch_id=patch.patch_id,
-        run_id=patch.run_id,
-        commit_id=patch.commit_id,
-        decision="approve",
-        created_at="",
-        edited_path=str(kept),
-    )
     try:
-        select(git, patch, review)
+        edited_commit(git, patch, kept)
     except MinipipeError as error:
         raise ActionRefused("approve", patch.patch_id, error.message, hint=f"your text is kept: {kept}") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 
-from engine.executor.control import Control
+from engine.executor.control import Control, Verb
 from engine.orchestrator import Orchestrator
 from engine.store import patch_queries, queries
 from engine.store.documents import run_document
@@ -23,13 +23,13 @@ def host_run(
     *,
     as_json: bool,
     variables: Mapping[str, str] | None = None,
-    cancel: bool = False,
+    ask: Verb | None = None,
     is_followed_by_more: bool = False,
 ) -> int:
     """Drive a run until it ends or pauses, tell about it, and answer the command's exit code."""
     control = Control()
-    if cancel:
-        control.ask("cancel", operator="cli")
+    if ask is not None:
+        control.ask(ask, operator="cli")
     shown = nullcontext() if as_json else shown_progress(orchestrator, run_id)
     with stoppable(control), shown:
         orchestrator.execute_run(run_id, control=control, variables=variables)

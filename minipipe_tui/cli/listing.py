@@ -1,13 +1,14 @@
 """Patches in a table: the columns that the ledger and the review queue choose from."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from engine.clock import seconds_between, utc_now
-from minipipe_tui.cli.output import duration, is_terminal, terminal_width
-from minipipe_tui.cli.table import Cell, print_table, state_cell
+from minipipe_tui.cli.inert import inert_line
+from minipipe_tui.cli.output import duration, is_terminal, print_lines, shows_unicode, terminal_width
+from minipipe_tui.cli.table import Cell, cut, state_cell, table_for_stdout
 from minipipe_tui.cli.wording import stats_text, why_of_patch
 
 _WIDE = 110
@@ -35,25 +36,43 @@ def shown_time(timestamp: str) -> str:
 
 def print_queue(patches: Sequence[Patch]) -> None:
     """What waits for a person."""
-    columns = ["PATCH", "STEP", *_run_column(patches), "WAITS", "CHANGES", "RISK"]
+    columns = ["PATCH", "STEP", *_run_column(patches), "WAITS", "CHANGES"]
     if any(patch["review"]["review_status"] != "pending" for patch in patches):
         columns.insert(2, "REVIEW")
-    _print(patches, columns if is_narrow() else [*columns, "FILES"])
+    if is_narrow():
+        print_lines(_with_reasons_below(patches, _table(patches, columns), _why_it_waits))
+    else:
+        print_lines(_table(patches, [*columns, "RISK", "FILES"]))
 
 
 def print_ledger(patches: Sequence[Patch]) -> None:
     """Patches in any state."""
-    columns = ["PATCH", "STEP", *_run_column(patches), "STATE", "CHANGES", "WHY"]
-    _print(patches, columns if is_narrow() else [*columns, "CREATED"])
+    columns = ["PATCH", "STEP", *_run_column(patches), "STATE", "CHANGES"]
+    if is_narrow():
+        print_lines(_with_reasons_below(patches, _table(patches, columns), why_of_patch))
+    else:
+        print_lines(_table(patches, [*columns, "WHY", "CREATED"]))
 
 
 def print_of_run(patches: Sequence[Patch], *, theme: str | None = None) -> None:
     """The patches of one run, below its steps."""
-    columns = ("PATCH", "STEP", "STATE", "CHANGES", "WHY")
-    rows = [[_CELLS[column](patch) for column in columns] for patch in patches]
-    for row, patch in zip(rows, patches, strict=True):
-        row[columns.index("STATE")] = state_cell(patch["state"], theme=theme)
-    print_table(columns, rows)
+    columns = ["PATCH", "STEP", "STATE", "CHANGES"]
+    if is_narrow():
+        print_lines(_with_reasons_below(patches, _table(patches, columns, theme=theme), why_of_patch))
+    else:
+        print_lines(_table(patches, [*columns, "WHY"], theme=theme))
+
+
+def _with_reasons_below(
+    patches: Sequence[Patch], lines: Sequence[str], reason: Callable[[Patch], str]
+) -> Iterator[str]:
+    """Where there is no room beside a row, its reason stands below it."""
+    yield lines[0]
+    for patch, line in zip(patches, lines[1:], strict=True):
+        yield line
+        if why := reason(patch):
+            mark = "…" if shows_unicode(sys.stdout) else "~"
+            yield cut(f"  {inert_line(why)}", terminal_width(sys.stdout), mark=mark)
 
 
 def _run_column(patches: Sequence[Patch]) -> list[str]:
@@ -61,9 +80,18 @@ def _run_column(patches: Sequence[Patch]) -> list[str]:
     return [] if is_narrow() and len({patch["run_id"] for patch in patches}) == 1 else ["RUN"]
 
 
-def _print(patches: Sequence[Patch], columns: Sequence[str]) -> None:
-    rows = [[_CELLS[column](patch) for column in columns] for patch in patches]
-    print_table(columns, rows, right=("WAITS",))
+def _table(patches: Sequence[Patch], columns: Sequence[str], *, theme: str | None = None) -> list[str]:
+    rows = [
+        [state_cell(patch["state"], theme=theme) if column == "STATE" else _CELLS[column](patch) for column in columns]
+        for patch in patches
+    ]
+    return table_for_stdout(columns, rows, right=("WAITS",), rigid=("PATCH", "RUN", "STATE", "WAITS", "CHANGES"))
+
+
+def _why_it_waits(patch: Patch) -> str:
+    """With the risk, where that is not the reason itself."""
+    why, risk = why_of_patch(patch), patch["risk"]
+    return why if why.startswith("risk ") or not risk["score"] else f"{why}; risk {_risk(patch)}"
 
 
 def _risk(patch: Patch) -> str:
@@ -81,7 +109,6 @@ _CELLS: Mapping[str, Callable[[Patch], Cell]] = {
     "PATCH": lambda patch: shown_id(patch["patch_id"]),
     "STEP": lambda patch: patch["step_id"],
     "RUN": lambda patch: shown_id(patch["run_id"]),
-    "STATE": lambda patch: state_cell(patch["state"]),
     "REVIEW": lambda patch: patch["review"]["review_status"].replace("_", " "),
     "WAITS": lambda patch: duration(seconds_between(patch["created_at"], utc_now()), exact=False),
     "CHANGES": lambda patch: stats_text(patch["diff_stats"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.executor.control import Control
 from engine.patches.decisions import Decision
 from engine.patches.export import exported
 from engine.states import PatchLedgerStateMachine, RunStateMachine
@@ -14,7 +15,8 @@ from engine.store import patch_queries, queries
 from engine.store.documents import run_document
 from engine.store.patch_documents import patch_list_document
 from minipipe_tui.cli.deciding import add_reviewer_option, check_offered, decide, opened_patch, reviewer, tell
-from minipipe_tui.cli.hosting import host_run
+from minipipe_tui.cli.hosting import host_run, stoppable
+from minipipe_tui.cli.importing import add_import
 from minipipe_tui.cli.inert import inert_bytes
 from minipipe_tui.cli.listing import print_ledger
 from minipipe_tui.cli.opening import (
@@ -37,11 +39,15 @@ FORMATS = ("diff", "mail")
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.describe("Look at the changes that steps have made, whatever became of them, and act on one.")
+    parser.describe(
+        "Look at the changes that steps have made, whatever became of them, and act on one.",
+        examples=("minipipe patch list --run last", "minipipe patch show last --diff"),
+    )
     actions = parser.add_actions()
     _add_list(actions.add_parser("list", help="patches, newest first"))
     _add_show(actions.add_parser("show", help="one patch: where it comes from and what became of it"))
     _add_stats(actions.add_parser("stats", help="how large a patch, or all of a run's change, is"))
+    add_import(actions.add_parser("import", help="take in a patch file, or what a branch has"))
     _add_export(actions.add_parser("export", help="a patch as a file for git"))
     _add_quarantine(actions.add_parser("quarantine", help="set a patch aside"))
     _add_release(actions.add_parser("release", help="let a quarantined patch go on"))
@@ -281,6 +287,7 @@ def _add_rollback(parser: CommandParser) -> None:
     )
     add_patch_argument(parser)
     add_reviewer_option(parser)
+    add_variable_option(parser)
     parser.add_json_option()
     parser.set_defaults(run=_rollback)
 
@@ -288,5 +295,10 @@ def _add_rollback(parser: CommandParser) -> None:
 def _rollback(arguments: argparse.Namespace) -> int:
     with opened_patch(arguments) as (orchestrator, patch):
         check_offered(orchestrator, patch, "rollback")
-        orchestrator.rollback_patch(patch.patch_id, operator=reviewer(arguments))
-        return tell(orchestrator, patch.patch_id, "rolled back", as_json=arguments.json)
+        control = Control()
+        with stoppable(control):
+            undone = orchestrator.rollback_patch(
+                patch.patch_id, operator=reviewer(arguments), control=control, variables=variables(arguments)
+            )
+        became = f"rolled back: {undone.reason}" if undone.reason else "rolled back"
+        return tell(orchestrator, patch.patch_id, became, as_json=arguments.json)

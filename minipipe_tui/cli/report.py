@@ -36,7 +36,7 @@ def print_report(
     print_lines([heading(document), ""])
     if shown:
         print_steps(shown, document["patches"], theme=theme)
-    _print_patches(document["patches"], theme=theme)
+    _print_patches(document, theme=theme)
     if len(shown) < len(tasks):
         print_lines([*([""] if shown else []), counts(tasks), f"every step: minipipe show {document['run_id']} --all"])
     if arrived := list(arrival(document)):
@@ -77,8 +77,9 @@ def counts(entities: Sequence[Document], name: str = "steps") -> str:
     return f"{len(entities)} {name}: " + ", ".join(f"{number} {state}" for state, number in found)
 
 
-def _print_patches(patches: Sequence[Document], *, theme: str | None) -> None:
-    """A row a patch; of very many only those that did not simply reach their end."""
+def _print_patches(document: Document, *, theme: str | None) -> None:
+    """A row a patch, of very many only those that did not simply reach their end; then what is committed."""
+    patches, stats = document["patches"], document["diff_stats"]
     if not patches:
         return
     shown = list(patches)
@@ -88,7 +89,9 @@ def _print_patches(patches: Sequence[Document], *, theme: str | None) -> None:
     if shown:
         print_of_run(shown, theme=theme)
     if len(shown) < len(patches):
-        print_lines([f"{counts(patches, 'patches')}: minipipe patch list --run {patches[0]['run_id']}"])
+        print_lines([f"{counts(patches, 'patches')}: minipipe patch list --run {document['run_id']}"])
+    if any(stats.values()):
+        print_lines([f"committed: {stats_text(stats)}"])
 
 
 def heading(document: Document) -> str:
@@ -97,9 +100,7 @@ def heading(document: Document) -> str:
     if document["state"] == "running" and document["owner"] is None:
         why = "interrupted, nobody runs it"
     state = document["state"] + (f" after {took}" if took else "") + (f": {why}" if why else "")
-    stats = document["diff_stats"]
-    changes = [stats_text(stats)] if any(stats.values()) else []
-    return inert_line("  ".join([document["run_id"], document["plan_name"] or document["plan_id"], state, *changes]))
+    return inert_line("  ".join([document["run_id"], document["plan_name"] or document["plan_id"], state]))
 
 
 def run_took(document: Document) -> str:
@@ -173,8 +174,6 @@ def what_next(document: Document) -> Iterator[str]:
 
 def _for_patches(document: Document) -> Iterator[str]:
     """What a person can decide."""
-    if (document.get("promotion") or {}).get("state") == "refused":
-        yield f"minipipe promote {document['run_id']}"
     if RunStateMachine.is_terminal(document["state"]):
         return
     waiting = [patch["patch_id"] for patch in document["patches"] if "approve" in patch["available_actions"]]

@@ -27,7 +27,10 @@ _COMMIT_LENGTH = 7
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.describe("Look at the changes that wait for a person, and decide about them.")
+    parser.describe(
+        "Look at the changes that wait for a person, and decide about them.",
+        examples=("minipipe review list", "minipipe review show last", "minipipe review approve last"),
+    )
     actions = parser.add_actions()
     _add_list(actions.add_parser("list", help="what waits, oldest first"))
     _add_show(actions.add_parser("show", help="one patch: why it waits, whether it still applies, and its diff"))
@@ -152,10 +155,10 @@ def _check_choice_of_options(arguments: argparse.Namespace) -> None:
         )
     if arguments.edit and (arguments.hunks or arguments.file):
         raise UsageError("--edit takes no --file and no --hunks", hint="leave out in the editor what is not to go on")
-    if arguments.send_back and not (arguments.hunks or arguments.file or arguments.edit):
+    if arguments.send_back and not (arguments.hunks or arguments.file):
         raise UsageError(
             "--send-back: nothing is left out that could be sent back",
-            hint="choose with --file, --hunks or --edit; or minipipe review request-changes",
+            hint="choose with --file or --hunks; or minipipe review request-changes",
         )
 
 

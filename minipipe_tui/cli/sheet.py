@@ -73,8 +73,8 @@ def _why(document: Document) -> Iterator[tuple[str, str]]:
         yield "why", in_words(document["reason"])
     for finding in document["findings"]:
         yield "found", finding
-    reasons = "; ".join(risk["reasons"])
-    yield "risk", f"{risk['score']}{': ' if reasons else ''}{reasons}"
+    if any(reason not in (review["review_reason"] or "") for reason in risk["reasons"]):
+        yield "risk", f"{risk['score']}: {'; '.join(risk['reasons'])}"
     if review["review_status"] not in ("not_required", "pending"):
         said = f": {review['review_comment']}" if review["review_comment"] else ""
         yield "review", f"{in_words(review['review_status'])} by {review['reviewed_by'] or 'somebody'}{said}"

@@ -18,10 +18,27 @@ _GAP = "  "
 _NARROWEST = 4
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Collection[str] = ()) -> None:
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    right: Collection[str] = (),
+    rigid: Collection[str] = (),
+) -> None:
     """A table on stdout; the columns whose headings are in `right` are aligned there (numbers)."""
+    print_lines(table_for_stdout(headings, rows, right=right, rigid=rigid))
+
+
+def table_for_stdout(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    right: Collection[str] = (),
+    rigid: Collection[str] = (),
+) -> list[str]:
+    """The lines of a table as they suit where stdout goes."""
     width = terminal_width(sys.stdout) if is_terminal(sys.stdout) else None
-    print_lines(table_lines(headings, rows, right=right, width=width, colour=wants_colour(sys.stdout)))
+    return table_lines(headings, rows, right=right, rigid=rigid, width=width, colour=wants_colour(sys.stdout))
 
 
 def table_lines(
@@ -29,14 +46,16 @@ def table_lines(
     rows: Iterable[Sequence[Cell]],
     *,
     right: Collection[str] = (),
+    rigid: Collection[str] = (),
     width: int | None = None,
     colour: bool = False,
 ) -> list[str]:
-    """The lines of a table, no wider than `width` where one is given."""
+    """The lines of a table, no wider than `width` where one is given; columns in `rigid` are cut last."""
     table = [[(heading, "bold") for heading in headings], *([_parts(cell) for cell in row] for row in rows)]
     widths = [max(cell_width(text) for text, _ in column) for column in zip(*table, strict=True)]
     if width is not None:
-        widths = _fitted(widths, width - len(_GAP) * (len(widths) - 1))
+        is_soft = [heading not in rigid for heading in headings]
+        widths = _fitted(widths, width - len(_GAP) * (len(widths) - 1), is_soft)
     on_right = [heading in right for heading in headings]
     return [_line(row, widths, on_right, colour=colour) for row in table]
 
@@ -81,11 +100,14 @@ def _parts(cell: Cell) -> tuple[str, str]:
     return inert_line(text), style
 
 
-def _fitted(widths: list[int], room: int) -> list[int]:
-    """Narrow the widest columns, evenly, until all fit; none below what can still be read."""
+def _fitted(widths: list[int], room: int, is_soft: Sequence[bool]) -> list[int]:
+    """Narrow the widest columns, evenly, until all fit, the soft ones first; none below what can still be read."""
     widths = list(widths)
-    while sum(widths) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    for places in ([place for place, soft in enumerate(is_soft) if soft], range(len(widths))):
+        while sum(widths) > room and (widest := max(places, key=widths.__getitem__, default=None)) is not None:
+            if widths[widest] <= _NARROWEST:
+                break
+            widths[widest] -= 1
     return widths
 
 

@@ -25,13 +25,12 @@ _WORDS = {
     "changes_requested": "a reviewer wants its change otherwise",
     "rejected": "a reviewer rejected its change",
     "suspect": "it cannot be trusted",
-    "review": "a person must look at its changes",
+    "review": "it waits for review",
     "already_there": "the change was there already",
     "shadow": "shadow mode: nothing is applied",
     "run_ended": "its run ended",
-    "pausing": "it is being paused",
-    "canceling": "it is being canceled",
     "promotion": "what it committed is not on its target branch",
+    "dropped": "",
     "exhausted": "nothing is left to try",
 }
 
@@ -69,6 +68,8 @@ def why_of_patch(patch: Mapping[str, Any]) -> str:
         return str(patch["quarantine_reason"] or "")
     if patch["state"] == "awaiting_review":
         return str(patch["review"]["review_reason"] or "")
+    if patch["state"] == "superseded" and patch["superseded_by"]:
+        return f"replaced by {patch['superseded_by']}"
     return in_words(patch["reason"])
 
 

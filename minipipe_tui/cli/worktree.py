@@ -23,7 +23,10 @@ _SHORT = 12
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.describe("Look at the working trees that steps run in, and clear up what is of no use any more.")
+    parser.describe(
+        "Look at the working trees that steps run in, and clear up what is of no use any more.",
+        examples=("minipipe worktree list", "minipipe worktree prune --dry-run"),
+    )
     actions = parser.add_actions()
     _add_list(actions.add_parser("list", help="working trees and archives of this repository"))
     _add_prune(actions.add_parser("prune", help="remove orphans, unused trees beyond a few, and old archives"))
@@ -85,7 +88,7 @@ def _print(found: list[Found], *, has_sizes: bool) -> None:
             each.state,
             shown_time(each.since) if each.since else "",
             (each.commit or "")[:_SHORT],
-            *([_megabytes(each.size)] if has_sizes else []),
+            *([_shown_size(each.size)] if has_sizes else []),
             each.holder,
         ]
         for each in found
@@ -97,8 +100,10 @@ def _print(found: list[Found], *, has_sizes: bool) -> None:
     print_table(headings, rows, right=("SIZE",))
 
 
-def _megabytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 1_000_000:.1f} MB"
+def _shown_size(size: int | None) -> str:
+    if size is None:
+        return ""
+    return f"{size / 1_000_000:.1f} MB" if size >= 1_000_000 else f"{size / 1_000:.0f} kB"
 
 
 def _add_prune(parser: CommandParser) -> None:

@@ -107,7 +107,7 @@ def main() -> None:
     print_table(f"diff stats of {arguments.megabytes:g} MB (budget for edits: {BUDGET:g} times git)", headings, rows)
     ratio = rows[0][4]
     assert isinstance(ratio, float)
-    sys.exit(ratio > BUDGET)
+    sys.exit(int(ratio > BUDGET))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The short form of the sweep: one kill point of every few scenarios, others each time; all: `python -m tests.chaos`."""
+"""The short form of the sweep: a kill point of every few scenarios, others each time (all: `python -m tests.chaos`)."""
 
 import time
 from random import Random

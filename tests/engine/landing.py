@@ -102,12 +102,11 @@ class Landing:
 
     # -- the engine ------------------------------------------------------------------------------------
 
-    def engine(self, folder: Path | None = None, **how: Any) -> Orchestrator:
+    def engine(self, folder: Path | None = None, *, config: Config | None = None) -> Orchestrator:
         workspace = find_workspace(folder or self.root)
         workspace.prepare()
-        made = Orchestrator(
-            workspace.database_path, workspace=workspace, environ={"PATH": os.environ["PATH"], **how}, config=Config()
-        )
+        environ = {"PATH": os.environ["PATH"]}
+        made = Orchestrator(workspace.database_path, workspace=workspace, environ=environ, config=config or Config())
         self._opened.append(made)
         return made
 

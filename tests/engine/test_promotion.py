@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.config.keys import Config, PatchSettings
 from engine.errors import ActionRefused, RunOwned
 from engine.executor.control import Control
 from engine.ownership import claim
@@ -16,6 +17,7 @@ from tests.engine.landing import LINES, Landing, Result, refusal, step
 
 EDIT = step("edit", "sed -i 's/line 2$/two/' a.txt")
 ADD = step("add", "echo new > new.txt")
+LFS_LIKE = Config(patches=PatchSettings(allow_filters=("mine",)))
 
 
 @pytest.fixture(autouse=True)
@@ -245,6 +247,7 @@ def test_a_target_that_is_gone_is_refused(site: Landing) -> None:
         step("edit", f"echo two > a.txt; git --git-dir={site.root}/.git branch -q -D main"), target="main"
     )
     assert result.promotion["state"] == "refused"
+    assert result.promote()["state"] == "refused"
     assert result.promotion["hint"].startswith(f"git branch main {result.own}")
 
 
@@ -440,7 +443,7 @@ def test_paths_with_a_filter_in_a_checked_out_tree_are_left_to_the_user(site: La
     site.commit(".gitattributes", "*.bin filter=mine\n")
     site.git("config", "filter.mine.smudge", f"touch {tmp_path}/smudged; cat")
     site.git("config", "filter.mine.clean", "cat")
-    engine = site.engine()
+    engine = site.engine(config=LFS_LIKE)
     run_id = site.make(engine, step("edit", "echo x > c.bin"))
     before = site.snapshot()
     engine.execute_run(run_id)
@@ -463,7 +466,8 @@ def test_a_filter_is_no_obstacle_where_no_tree_has_the_target(site: Landing) -> 
     site.commit(".gitattributes", "*.bin filter=mine\n")
     site.git("config", "filter.mine.smudge", "cat")
     aside(site)
-    assert site.run(step("edit", "echo x > c.bin"), target="main").promotion["state"] == "done"
+    result = site.run(step("edit", "echo x > c.bin"), engine=site.engine(config=LFS_LIKE), target="main")
+    assert result.promotion["state"] == "done"
 
 
 def test_a_repository_with_a_submodule_is_promoted_into(site: Landing, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """What becomes of the changes of steps: captured, checked, reviewed, committed, or set aside."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.errors import InvalidTransition
+from engine.executor.control import Control
 from engine.store import patch_queries
 from tests.engine.repository import Repo, outline
 
@@ -380,3 +382,48 @@ def test_what_the_user_commits_meanwhile_is_nobodys_fault(repo: Repo) -> None:
     commit = f"cd {repo.root} && git commit -q --allow-empty -m meanwhile"
     document = repo.play({"id": "s", "shell": commit}, target="none")
     assert not [event for event in repo.events(document["run_id"]) if event.event_type == "warning"]
+
+
+# -- hooks, signatures, retries by hand ----------------------------------------------------------------------
+
+
+def test_hooks_are_a_gate_where_the_user_wants_them(tmp_path: Path) -> None:
+    repo = Repo(tmp_path, settings={"commits.hooks": True})
+    hook = repo.root / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n! git diff --cached | grep -q '^+.*bad'\n")
+    hook.chmod(0o755)
+    document = repo.play(
+        {"id": "s", "shell": "echo fine > b.txt"},
+        {"id": "t", "shell": "echo bad > c.txt", "critical": False},
+        target="none",
+    )
+    assert outline(document) == {"s": "completed", "t": "failed(check_failed)"}
+    assert repo.patch(document["run_id"], "t").findings == ("gate.git:pre-commit: exit code 1",)
+    repo.close()
+
+
+def test_commits_are_signed_where_the_user_wants_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "key")], check=True)
+    (home / ".gitconfig").write_text(f"[gpg]\n format = ssh\n[user]\n signingKey = {home}/key.pub\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    repo = Repo(tmp_path, settings={"commits.sign": True})
+    repo.git("config", "gpg.ssh.program", "/bin/false")
+    document = repo.play({"id": "s", "shell": "echo x > b.txt"}, target="none")
+    assert "gpgsig -----BEGIN SSH SIGNATURE-----" in repo.git("cat-file", "commit", repo.head(document["run_id"]))
+    repo.close()
+
+
+def test_a_quarantined_step_can_be_tried_again_by_hand(repo: Repo, control: Control) -> None:
+    flag = repo.root.parent / "flag"
+    gate = {"id": "moody", "type": "UNIT", "shell": f"test -e {flag}"}
+    run_id = repo.create({"id": "s", "shell": "echo x > b.txt", "gates": ["moody"]}, gates=[gate])
+    assert repo.drive(run_id)["state"] == "quarantined"
+    flag.touch()
+    control.ask("retry")
+    assert repo.drive(run_id, control=control)["state"] == "succeeded"
+    first, second = repo.patches(run_id, "s")
+    assert (first.state, second.state) == ("superseded", "committed")

@@ -115,6 +115,11 @@ KINDS = {
     "mail": (MAIL + b"---\n f | 2 +-\n\n" + SIGNED, "mail", 1),
     "mails and a cover letter": (MAIL + b"words\n" + MAIL + b"---\n" + SIGNED + MAIL + b"---\n" + SIGNED, "mail", 1),
     "what GNU diff writes": (b"diff -ru a/f b/f\n" + BODY + b"Only in a: x\n", "unified", 1),
+    "what GNU diff writes of folders": (
+        b"Only in a: x\ndiff -ru a/f b/f\n" + BODY + b"Only in b: y\ndiff -u a/f b/f\n" + BODY,
+        "unified",
+        1,
+    ),
     "what Subversion writes": (b"Index: f\n====\n" + BODY + b"\nIndex: f\n====\n" + BODY, "unified", 1),
     "carriage returns everywhere": (EDIT.replace(b"\n", b"\r\n"), "git", 1),
     "blanks in names": (b"diff --git a/x y b/x y\nold mode 100644\nnew mode 100755\n", "git", 1),

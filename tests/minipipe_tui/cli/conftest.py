@@ -33,6 +33,7 @@ class Happening:
     run_id: str | None = RUN_ID
     metadata: Mapping[str, Any] = field(default_factory=dict)
     timestamp: str = "2026-11-21T12:01:03.000000Z"
+    entity_id: str = ""
 
 
 @pytest.fixture
@@ -48,6 +49,22 @@ def about_step() -> Callable[..., Any]:
     def make(event_type: str, step_id: str, *, reason: str | None = None, **metadata: Any) -> Happening:
         to_state = metadata.pop("to_state", None)
         return Happening(event_type, "task", reason, to_state, metadata={"step_id": step_id, **metadata})
+
+    return make
+
+
+@pytest.fixture
+def about_patch() -> Callable[..., Any]:
+    def make(event_type: str, *, to_state: str | None = None, reason: str | None = None, **metadata: Any) -> Happening:
+        return Happening(event_type, "patch", reason, to_state, metadata=metadata, entity_id="pat_1")
+
+    return make
+
+
+@pytest.fixture
+def about_gate() -> Callable[..., Any]:
+    def make(event_type: str, name: str, *, to_state: str) -> Happening:
+        return Happening(event_type, "gate", None, to_state, metadata={"name": name, "patch_id": "pat_1"})
 
     return make
 

@@ -149,3 +149,50 @@ def test_every_step_is_counted_once_and_rows_never_exceed_the_room(
     rows = board.visible(room)
     assert len(rows) == min(room, len(board.rows))
     assert len({row.step_id for row in rows}) == len(rows)
+
+
+def test_a_step_that_is_validating_says_what_it_waits_for(
+    about_step: Make, about_patch: Make, about_gate: Make
+) -> None:
+    board = Board(["a"])
+    board.apply(about_step("step_started", "a", number=1), 0.0)
+    board.apply(about_step("step_validating", "a", to_state="validating"), 1.0)
+    said = []
+    for event in (
+        about_patch("patch_created", step_id="a"),
+        about_patch("patch_awaiting_review", to_state="awaiting_review"),
+        about_patch("patch_queued", to_state="queued"),
+        about_patch("patch_applied", to_state="applied"),
+        about_gate("gate_running", "unit", to_state="running"),
+        about_gate("gate_passed", "unit", to_state="passed"),
+        about_patch("patch_quarantined", to_state="quarantined"),
+    ):
+        row = board.apply(event, 2.0)
+        assert row is board.rows["a"]
+        said.append(row.reason)
+    assert said[1:] == [
+        "waits for review",
+        "waits for its turn",
+        "waits for its checks",
+        "waits for the check unit",
+        "waits for the check unit",
+        "waits for somebody to release or drop its patch",
+    ]
+    board.apply(about_step("step_completed", "a", to_state="completed"), 3.0)
+    board.apply(about_patch("patch_superseded", to_state="superseded"), 3.0)
+    assert board.rows["a"].reason == ""
+
+
+def test_a_run_that_goes_on_begins_with_what_it_had_come_to(about_patch: Make) -> None:
+    states = {"done": "completed", "held": "validating", "next": "pending", "bad": "failed"}
+    board = Board(states, [("pat_1", "held", "awaiting_review"), ("pat_2", "done", "committed")])
+    assert board.counts == {"waiting": 1, "completed": 1, "validating": 1, "failed": 1}
+    assert board.rows["held"].reason == "waits for review"
+    assert board.apply(about_patch("patch_queued", to_state="queued"), 1.0) is board.rows["held"]
+    assert board.rows["held"].reason == "waits for its turn"
+
+
+def test_patches_of_no_step_that_is_known_are_nothing(about_patch: Make) -> None:
+    board = Board(["a"])
+    assert board.apply(about_patch("patch_queued", to_state="queued"), 0.0) is None
+    assert board.apply(about_patch("patch_created", step_id="b"), 0.0) is None

@@ -9,11 +9,13 @@ import pytest
 from engine.states.tables import MACHINES
 from minipipe_tui.cli import shells
 from minipipe_tui.cli.commands import COMMANDS
-from minipipe_tui.cli.grammar import FILES, RUNS, Option, Place, grammar
+from minipipe_tui.cli.grammar import FILES, PATCHES, RUNS, Option, Place, grammar
 from minipipe_tui.cli.main import main
 
 INVENTED = [
-    Place((), (("run", "run a plan"), ("plan", "it's about plans")), (Option(("--help",), "help"),), ""),
+    Place(
+        (), (("run", "run a plan"), ("plan", "it's about plans"), ("look", "look")), (Option(("--help",), "help"),), ""
+    ),
     Place(
         ("run",),
         (),
@@ -27,6 +29,7 @@ INVENTED = [
     Place(("plan",), (("show", "show a run"), ("new", "make one")), (), ""),
     Place(("plan", "show"), (), (Option(("--ids",), "ids"),), RUNS),
     Place(("plan", "new"), (), (), ""),
+    Place(("look",), (), (Option(("--of",), "of", takes_value=True, value=PATCHES),), f"{RUNS} {PATCHES}"),
 ]
 
 ASK = """
@@ -107,6 +110,24 @@ def test_run_ids_are_asked_for_and_only_ids_come_through(invented: Path, tmp_pat
     assert not (tmp_path / "hacked").exists()
 
 
+def test_patch_ids_are_asked_for_where_a_patch_is_meant(invented: Path, tmp_path: Path) -> None:
+    fake = tmp_path / "minipipe"
+    fake.write_text(
+        "#!/bin/sh\n[ \"$1\" = runs ] && echo run_01A\n[ \"$1 $2\" = 'patch list' ] && echo pat_01A && echo 'pat_;x'\n"
+    )
+    fake.chmod(0o755)
+    assert ask(invented, "look", "--of", "", path=tmp_path) == ["pat_01A"]
+    assert ask(invented, "look", "", path=tmp_path) == ["run_01A", "pat_01A"]
+
+
+@pytest.mark.parametrize("words", [("review", "approve"), ("patch", "show"), ("review", "comment", "--ledger-id")])
+def test_patches_are_offered_by_real_commands(real: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    fake = tmp_path / "minipipe"
+    fake.write_text("#!/bin/sh\n[ \"$1 $2 $3\" = 'patch list --ids' ] && echo pat_01A\n")
+    fake.chmod(0o755)
+    assert ask(real, *words, "pat", path=tmp_path) == ["pat_01A"]
+
+
 def test_without_run_ids_completion_stays_quiet(invented: Path, tmp_path: Path) -> None:
     fake = tmp_path / "minipipe"
     fake.write_text("#!/bin/sh\necho broken >&2\nexit 5\n")
@@ -145,6 +166,7 @@ def test_fish_gets_a_rule_for_every_option_and_value() -> None:
     assert "-n '__minipipe_in run' -s j -l json -d 'as JSON'" in rules
     assert "-n '__minipipe_in run' -F" in rules
     assert "-n '__minipipe_in plan show' -a '(minipipe runs --ids" in rules
+    assert "-n '__minipipe_in look' -l of -r -a '(minipipe patch list --ids" in rules
 
 
 def test_an_unknown_shell_is_wrong_usage() -> None:

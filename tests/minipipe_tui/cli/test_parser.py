@@ -64,3 +64,32 @@ def test_a_narrow_terminal_gets_narrow_help(group: CommandParser, monkeypatch: p
 
 def test_every_argument_can_be_listed(group: CommandParser) -> None:
     assert any(isinstance(action, argparse._HelpAction) for action in group.arguments())
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["A", "text"], ("A", "text", None)),
+        (["A", "--line", "3", "text"], ("A", "text", 3)),
+        (["--line", "3", "A", "text"], ("A", "text", 3)),
+        (["text", "--line", "3"], (None, "text", 3)),
+        (["A", "- a text with a dash", "--line", "3"], ("A", "- a text with a dash", 3)),
+        (["A", "--", "text"], ("A", "text", None)),
+    ],
+)
+def test_options_may_stand_between_arguments_of_which_some_are_left_out(
+    words: list[str], found: tuple[str | None, str, int | None]
+) -> None:
+    group = CommandParser("minipipe review")
+    comment = group.add_actions().add_parser("comment")
+    comment.takes_options_between = True
+    comment.add_argument("patch", nargs="?")
+    comment.add_argument("text")
+    comment.add_argument("--line", type=int)
+    for _ in range(2):
+        arguments = group.parse_args(["comment", *words])
+        assert (arguments.patch, arguments.text, arguments.line) == found
+    with pytest.raises(UsageError, match="review comment"):
+        group.parse_args(["comment", "--line", "3"])
+    with pytest.raises(UsageError):
+        group.parse_args(["comment", "a", "b", "c"])

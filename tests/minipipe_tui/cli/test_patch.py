@@ -20,9 +20,11 @@ def git(repo: Path, *words: str) -> bytes:
 
 @pytest.fixture
 def committed(here: Cli, plan: Cli) -> str:
-    """A patch that was committed without anybody looking."""
+    """A patch of all that is awkward, approved and committed, on the run's own branch alone."""
     shell = r"printf 'a\r\n\377\000b' > b.bin; echo one > a.txt; mkdir -p x; ln -s ../a.txt x/link; chmod +x a.txt"
-    assert here("run", plan({"id": "one", "shell": shell}, globals=OWN)).code == 0
+    assert here("run", plan({"id": "one", "shell": shell}, globals=OWN), "--target", "none").code == 3
+    here("review", "approve", "last")
+    assert here("resume", "last").code == 0
     return str(here("patch", "list", "--json").document["patches"][0]["patch_id"])
 
 
@@ -214,3 +216,59 @@ def test_what_is_committed_is_neither_set_aside_nor_dropped(committed: str, here
 def test_a_patch_is_never_left_readable_by_others(committed: str, here: Cli, repo: Path) -> None:
     path = Path(here("patch", "show", committed, "--json").document["diff_path"])
     assert not stat.S_IMODE(path.parent.stat().st_mode) & 0o077
+
+
+def test_a_committed_patch_is_rolled_back(committed: str, here: Cli, repo: Path) -> None:
+    ended = here("patch", "rollback", committed, "--reviewer", "Grace")
+    assert ended.code == 0, ended.err
+    assert "rolled back" in ended.out
+    assert here("patch", "show", committed, "--json").document["state"] == "rolled_back"
+    head = here("show", "--json").document["head_commit"]
+    assert git(repo, "ls-tree", "--name-only", head) == b""
+    refused = here("patch", "rollback", committed, "--json")
+    assert refused.code == 1
+    assert "it is rolled_back" in refused.document["error"]["message"]
+
+
+def test_a_patch_that_is_not_committed_cannot_be_rolled_back(quarantined: str, here: Cli) -> None:
+    refused = here("patch", "rollback", quarantined)
+    assert refused.code == 1
+    assert "it is quarantined" in refused.err
+
+
+def test_a_patch_released_after_its_run_ended_becomes_a_run_of_its_own(here: Cli, plan: Cli, tmp_path: Path) -> None:
+    switch = tmp_path / "mended"
+    gates = [{"id": "unit", "type": "UNIT", "command": ["test", "-e", str(switch)]}]
+    step = {"id": "one", "shell": "echo > a.txt", "gates": ["unit"], "critical": False}
+    assert here("run", plan(step, gates=gates, globals=OWN)).code == 0
+    first = here("patch", "list", "--json").document["patches"][0]
+    assert (first["state"], first["available_actions"]) == ("quarantined", ["release", "drop"])
+    switch.touch()
+    document = here("patch", "release", first["patch_id"], "--json").document
+    assert document["run_id"] != first["run_id"]
+    assert (document["state"], document["patches"][0]["state"]) == ("succeeded", "committed")
+
+
+def test_a_patch_that_holds_a_secret_is_shown_without_its_text(here: Cli, plan: Cli) -> None:
+    step = {"id": "leak", "shell": 'printf "%s\\n" "$TOKEN" > a.txt'}
+    name = plan(step, globals=OWN, variables={"TOKEN": {"required": True, "secret": True}})
+    assert here("run", name, "--var", "TOKEN=hunter2-hunter2").code == 4
+    for words in (("patch", "show", "last", "--diff"), ("review", "show", "last"), ("patch", "list"), ("show",)):
+        for more in ((), ("--json",)):
+            ended = here(*words, *more)
+            assert ended.code == 0
+            assert "hunter2" not in ended.out
+    assert "secret" in here("review", "show", "last").out
+    document = here("review", "show", "last", "--json").document
+    assert (document["diff"], document["hunks"]) == (None, [])
+    refused = here("patch", "export", "last")
+    assert refused.code == 1
+    assert "secret" in refused.err
+
+
+def test_words_that_are_not_utf8_are_kept_as_far_as_they_can_be(reviewed: Cli, there: Cli, here: Cli) -> None:
+    patch_id = reviewed(one="echo > a.txt")["one"]
+    ended = there("review", "reject", patch_id, "--reason", "caf\udce9", "--reviewer", "\udcff")
+    assert ended.code == 0, ended.err
+    review = here("patch", "show", patch_id, "--json").document["review"]
+    assert (review["review_comment"], review["reviewed_by"]) == ("caf\ufffd", "\ufffd")

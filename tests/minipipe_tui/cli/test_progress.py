@@ -255,3 +255,14 @@ def test_a_picture_is_gone_at_its_end_if_it_is_transient(about_run: Make) -> Non
             live.handle(about_run("run_started"))
         written = console.file.getvalue()  # type: ignore[attr-defined]
         assert written.rstrip().endswith("\x1b[2K") is is_transient
+
+
+def test_plain_progress_tells_what_becomes_of_changes(about_step: Make, about_patch: Make, about_run: Make) -> None:
+    stream = io.StringIO()
+    lines = PlainProgress(stream, ["a"])
+    lines.handle(about_patch("patch_created", step_id="a"))
+    lines.handle(about_patch("patch_awaiting_review", to_state="awaiting_review", reason="risk 80: CI\x1b[2J"))
+    lines.handle(about_patch("patch_queued", to_state="queued"))
+    lines.handle(about_patch("patch_quarantined", to_state="quarantined", reason="gate.unit: exit code 1"))
+    told = [line.partition(" ")[2] for line in stream.getvalue().splitlines()]
+    assert told == ["review needed for a: risk 80: CI^[[2J", "quarantined a: gate.unit: exit code 1"]

@@ -68,3 +68,26 @@ def test_a_long_run_shows_the_worst_steps_first_and_no_more_than_fit(here: Cli, 
     assert len(lines) < 60
     assert any(line.startswith("bad ") for line in lines)
     assert "101 steps: 100 skipped, 1 failed" in lines
+
+
+def test_a_run_shows_its_patches_and_what_to_decide(reviewed: Cli, here: Cli) -> None:
+    ids = reviewed(one="echo 1 > 1.txt", two="echo 2 > 2.txt")
+    document = here("show", "--json").document
+    assert [patch["patch_id"] for patch in document["patches"]] == sorted(ids.values())
+    out = here("show").out
+    assert "paused: it waits for review" in out
+    assert "waits for review" in out.partition("STEP")[2].partition("PATCH")[0]
+    assert f"{ids['one']}  one   awaiting_review  [+1 files, +1 -0 lines]  the plan asks for review" in out
+    assert out.splitlines()[-5:-1] == [
+        f"minipipe review list --run {document['run_id']}",
+        f"minipipe review show {ids['one']}",
+        f"minipipe review approve {ids['one']}",
+        f"minipipe resume {document['run_id']}",
+    ]
+
+
+def test_a_succeeded_run_tells_how_much_it_has_changed(here: Cli, plan: Cli) -> None:
+    here("run", plan({"id": "one", "shell": "echo 1 > 1.txt"}, globals={"use_worktrees": True}))
+    out = here("show").out
+    assert "committed: [+1 files, +1 -0 lines]" in out
+    assert "is at" in out

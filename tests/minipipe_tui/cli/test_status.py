@@ -20,6 +20,20 @@ def test_counts_are_told_by_state(here: Cli, plan: Cli) -> None:
     assert "1 pending, 1 succeeded" in here("status").out
 
 
+def test_patches_are_counted_and_the_oldest_that_waits_is_told(reviewed: Cli, here: Cli) -> None:
+    ids = reviewed(one="echo > 1.txt", two="echo > 2.txt")
+    oldest = here("patch", "show", ids["one"], "--json").document["created_at"]
+    document = here("status", "--json").document
+    assert document["patches"] == {"awaiting_review": 2}
+    assert document["oldest_review_at"] == oldest
+    assert "minipipe review list" in here("status").out
+    for patch_id in ids.values():
+        here("review", "reject", patch_id, "--reason", "no")
+    assert here("status", "--json").document["oldest_review_at"] is None
+    here("resume", "last")
+    assert here("status", "--json").document["patches"] == {"dropped": 2}
+
+
 def test_owners_of_live_runs_are_named(started: Cli, here: Cli, plan: Cli, repo: Path, eventually: Cli) -> None:
     process = started("run", plan({"id": "a", "shell": "touch begun; sleep 600"}))
     eventually((repo / "begun").exists, "the step")

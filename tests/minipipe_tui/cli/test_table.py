@@ -66,3 +66,11 @@ def test_a_state_is_a_bare_word_in_a_pipe(capsys: pytest.CaptureFixture[str]) ->
 def test_a_state_has_symbol_and_style_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert state_cell("failed") == ("✘ failed", "bold red")
+
+
+def test_rigid_columns_are_cut_only_when_nothing_else_can_be() -> None:
+    row = ["pat_0123456789", "a long name", "a long reason"]
+    lines = table_lines(["id", "step", "why"], [row], rigid=["id"], width=30)
+    assert lines[1].startswith("pat_0123456789  ")
+    assert max(map(cell_width, lines)) <= 30
+    assert cell_width(table_lines(["id", "step", "why"], [row], rigid=["id"], width=20)[1]) <= 20

@@ -83,3 +83,20 @@ def test_colour_is_shown_unless_it_is_unwanted(
     green = "\x1b[32m"
     assert (green in terminal.screen(with_styles=True)) is is_coloured
     assert terminal.screen().count("completed") == (2 if "dumb" in prefix else 1)
+
+
+def test_a_review_on_a_terminal_is_coloured_fits_and_obeys_nothing(
+    terminal: Terminal, reviewed: Cli, eventually: Cli
+) -> None:
+    evil = r"""printf 'a\033[2J\033]0;owned\007b\n' > "$(printf 'odd\033[31mname')"; echo > 'a long name'"""
+    patch_id = reviewed(**{"a-step-with-a-rather-long-name": evil})["a-step-with-a-rather-long-name"]
+    terminal.type(f"clear; {MINIPIPE} review list; echo code=$?", "Enter")
+    shown = eventually(lambda: (text := terminal.screen()) and "code=0" in text and text, "the queue")
+    lines = shown.splitlines()
+    assert lines[2:] == ["  the plan asks for review", "code=0", "$"], shown
+    assert patch_id[:18] in lines[1]
+    assert "[+2 files, +2 -0 lines]" in lines[1]
+    terminal.type(f"clear; {MINIPIPE} review show last; echo shown=$?", "Enter")
+    shown = eventually(lambda: (text := terminal.screen()) and "shown=0" in text and text, "the patch")
+    assert "+a^[[2J^[]0;owned^Gb" in shown
+    assert "\x1b[32m+a^[[2J" in terminal.screen(with_styles=True)
