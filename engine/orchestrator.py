@@ -286,7 +286,10 @@ class Orchestrator:
         grounds = self._grounds(run, lock, control, variables)
         if ((run.promotion or {}).get("intent") or {}).get("kind") == promotion.ROLLBACK:
             run = finish_interrupted(grounds, run)
-        return promotion.Promotion(grounds, run).settle() if promotion.is_unfinished(run) else run
+        if promotion.is_unfinished(run):
+            run = promotion.Promotion(grounds, run).settle()
+        self.journal.settle()
+        return run
 
     def _grounds(
         self,
