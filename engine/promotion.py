@@ -225,7 +225,7 @@ class Promotion:
             self._refuse(Refusal("there is no such branch any more", f"git branch {self._target} {self._keep()}"))
             return None
         if tree_of(git, self._head) == tree_of(git, self._base):
-            self._refuse(Refusal("nothing of its changes is left: they were rolled back"))
+            self._settle_nothing()
             return None
         proposal = self._propose(git, old)
         if isinstance(proposal, Refusal):
@@ -303,6 +303,14 @@ class Promotion:
             commit=self._head,
             **{**_FORGOTTEN, "reason": f"there is no target branch: the changes are on {where}", "branch": where},
         )
+
+    def _settle_nothing(self) -> None:
+        """What the run has committed comes to nothing: the target need not be touched for that."""
+        if self._facts.get("is_explicit"):
+            self._refuse(Refusal("nothing of its changes is left"))
+            return
+        reason = "its changes cancel each other out"
+        self._run = noted(self._journal, self._run, state=NONE, **{**_FORGOTTEN, "reason": reason})
 
     def _refuse(self, refusal: Refusal) -> None:
         where = self._keep()

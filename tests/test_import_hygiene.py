@@ -22,6 +22,8 @@ COMMAND_LINES = [
     ["completion", "bash"],
     ["runs"],
     ["status", "--json"],
+    ["review", "list"],
+    ["patch", "list", "--ids"],
     ["doctor"],
     ["no-such-command"],
 ]

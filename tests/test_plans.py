@@ -1,21 +1,24 @@
 """The example plans: each is valid, explained, drawn, rehearsed, and runs to the end that stands here."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from minipipe_tui.cli.demo import make_repository
 from minipipe_tui.cli.main import main
 
 PLANS = Path(__file__).parent.parent / "plans"
 
 # Every plan, the variables to give, and the steps that do not simply complete.
 ENDS: dict[str, tuple[list[str], dict[str, str]]] = {
-    "demo": ([], {"apologize": "skipped"}),
+    "demo": ([], {"shortcut": "failed", "publish": "validating", "tidy": "pending"}),
+    "gates": ([], {"stray": "failed"}),
     "hello": ([], {}),
+    "isolation": ([], {}),
+    "review": ([], {"draft": "validating", "list": "validating", "publish": "pending"}),
     "matrix": ([], {}),
     "conditions": ([], {"nightly": "skipped", "risky": "failed", "onward": "skipped"}),
     "retries": ([], {"optional": "failed"}),
@@ -23,16 +26,14 @@ ENDS: dict[str, tuple[list[str], dict[str, str]]] = {
     "workstreams": ([], {}),
     "secrets": (["--var", "TOKEN=a-secret-text"], {}),
 }
-TRIES = {"demo": {"fetch": 2}, "retries": {"flaky": 3, "hangs": 2, "optional": 2}}
+TRIES = {"demo": {"fetch": 2}, "gates": {"notes": 2}, "retries": {"flaky": 3, "hangs": 2, "optional": 2}}
+WAITING = ("demo", "review")
+"""Those that end with a change for a person to look at."""
 
 
 @pytest.fixture(autouse=True)
 def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgSign=false")
-    subprocess.run([*git, "init", "-q", "--template="], cwd=tmp_path, check=True)
-    (tmp_path / "poem.txt").write_text("word " * 30)
-    subprocess.run([*git, "add", "."], cwd=tmp_path, check=True)
-    subprocess.run([*git, "commit", "-q", "-m", "first"], cwd=tmp_path, check=True)
+    make_repository(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -70,9 +71,9 @@ def test_a_plan_can_be_looked_at_without_running_it(name: str, repo: Path, capsy
 @pytest.mark.parametrize("name", ENDS)
 def test_a_plan_runs_to_its_end(name: str, repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given, otherwise = ENDS[name]
-    assert main(["run", path(name), "--json", *given]) == 0
+    code = main(["run", path(name), "--json", *given])
     document = json.loads(capsys.readouterr().out)
-    assert document["state"] == "succeeded"
+    assert (code, document["state"]) == ((3, "paused") if name in WAITING else (0, "succeeded"))
     found = {task["step_id"]: task for task in document["tasks"]}
     assert {step: task["state"] for step, task in found.items() if task["state"] != "completed"} == otherwise
     tries = {step: len(task["attempts"]) for step, task in found.items() if len(task["attempts"]) > 1}

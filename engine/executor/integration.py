@@ -39,9 +39,11 @@ class Integration:
             if not move_ref(self.git, self.ref, self.head, found):
                 raise GitFailed("update-ref", f"{self.ref} is being moved by somebody else")
 
-    def advance(self, new: str) -> bool:
-        """Move the ref to a verified commit; whether it was where the ledger says."""
-        return move_ref(self.git, self.ref, new, self.head, why="minipipe: commit")
+    def advance(self, new: str, *, instead_of: str | None = None) -> bool:
+        """Move the ref to a verified commit, which another ref may have kept until now; whether it was where the ledger
+        says.
+        """
+        return move_ref(self.git, self.ref, new, self.head, why="minipipe: commit", instead_of=instead_of)
 
     def note(self, new: str) -> None:
         """Write down where the head is now."""

@@ -63,9 +63,12 @@ class RunLoop:
 
     def execute(self) -> RunRecord:
         """Go on until the run has ended or stands still; answer its record."""
-        self.pipeline.open()
         with self._journal.group():
             self._begin()
+        self.pipeline.open()
+        if self.book.is_canceling:
+            with self._journal.group():
+                self._steering.cancel()
         ended: list[AttemptEnd] = []
         while True:
             with self._journal.group():
@@ -103,8 +106,6 @@ class RunLoop:
         for step_id, task in self.book.tasks.items():
             if task.state == TaskState.VALIDATING:
                 self.scheduler.delay(step_id)
-        if self.book.is_canceling:
-            self._steering.cancel()
 
     def _settle(self, end: AttemptEnd) -> None:
         if self.pipeline.runs_gate(end.attempt_id):

@@ -63,6 +63,7 @@ class OpenPatches:
         self.current: dict[str, PatchRecord] = {}
         self._rules = rules
         self._without_ref: list[PatchRecord] = []
+        self._with_candidate_ref: set[str] = set()
 
     def step_of(self, patch: PatchRecord) -> Step:
         return self.book.script.steps[patch.step_id]
@@ -93,10 +94,17 @@ class OpenPatches:
     def make_candidate_ref(self, patch: PatchRecord) -> None:
         if patch.candidate_commit is not None:
             put_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
+            self._with_candidate_ref.add(patch.patch_id)
+
+    def candidate_ref_of(self, patch: PatchRecord) -> str | None:
+        """What keeps the candidate alive while its gates run; one without gates has none."""
+        return candidate_ref(patch.patch_id) if patch.patch_id in self._with_candidate_ref else None
 
     def let_go_of_candidate(self, patch: PatchRecord) -> None:
-        if patch.candidate_commit is not None:
-            delete_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
+        ref = self.candidate_ref_of(patch)
+        if ref is not None and patch.candidate_commit is not None:
+            delete_ref(self.git, ref, patch.candidate_commit)
+            self._with_candidate_ref.discard(patch.patch_id)
 
     # -- new patches -------------------------------------------------------------------------------------
 

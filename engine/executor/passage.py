@@ -9,7 +9,10 @@ from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
 from engine.executor.gatekeeper import Check, Setting, Subject, hook_gate, needed_gates
 from engine.executor.open_patches import OpenPatches
 from engine.executor.runbook import PAUSING
+from engine.git.diffs import patch_identity
+from engine.git.program import Git
 from engine.patches.application import Candidate, NotApplicable, Signature, apply, strayed_paths
+from engine.patches.description import stable_id_of
 from engine.patches.judgement import judge
 from engine.patches.message import commit_message
 from engine.patches.review_rules import ReviewPolicy, review_reason
@@ -109,6 +112,7 @@ class Passage:
                 manual_review_required=True,
                 review_status="pending",
                 review_reason=reason,
+                stable_id=stable_id_of(self._patches.git, patch),
             )
             self._patches.owner.set_aside(patch.step_id)
             return False
@@ -152,7 +156,7 @@ class Passage:
             "run_id": patch.run_id,
         }
         message = commit_message(self._book.script.settings.subject, names, patch, tool=step.tool or step.kind)
-        return apply(self._patches.git, self._patches.integration.head, patch.commit_id, message, self._signature)
+        return apply(self._patches.git, self._patches.integration.head, patch, message, self._signature)
 
     def _apply(self, patch: PatchRecord) -> bool:
         if self._is_held or self._in_flight():
@@ -160,7 +164,8 @@ class Passage:
         result = self.trial(patch)
         if isinstance(result, NotApplicable):
             return self._not_applied(patch, result)
-        if patch.review_status == "approved" and not patch.is_released and not is_same(patch, result):
+        is_approved = patch.review_status == "approved" and not patch.is_released
+        if is_approved and not is_same(self._patches.git, patch, result):
             self.bring_up_to_date(patch, result)
             return False
         if findings := self._findings_after_merge(patch, result):
@@ -189,7 +194,6 @@ class Passage:
             )
             if not self._gates_of(patch):
                 self._patches.move(patch, PatchState.VERIFIED, trigger="no_gates")
-        self._patches.make_candidate_ref(patch)
 
     def _not_applied(self, patch: PatchRecord, result: NotApplicable) -> bool:
         with self._journal.group():
@@ -214,12 +218,12 @@ class Passage:
 
     def _findings_after_merge(self, patch: PatchRecord, candidate: Candidate) -> list[str]:
         """Merging can lead a change elsewhere: it is judged again where it came to lie."""
-        if candidate.head == patch.base_commit or patch.is_released:
+        if candidate.moved is None or patch.is_released:
             return []
         files = patch_queries.files_of(self._journal.database, patch)
         known = frozenset(path for file in files for path in (file.path, file.old_path) if path)
-        strayed = strayed_paths(candidate.description, known)
-        findings = judge(self._patches.git, candidate.description, self._patches.rules_for(patch)).findings
+        strayed = strayed_paths(candidate.moved, known)
+        findings = judge(self._patches.git, candidate.moved, self._patches.rules_for(patch)).findings
         return [*(f"merge.strayed: {path} was not in the patch" for path in strayed), *findings]
 
     def _resolve_conflict(self, patch: PatchRecord) -> bool:
@@ -255,6 +259,7 @@ class Passage:
 
     def _begin_check(self, patch: PatchRecord) -> Check:
         assert patch.candidate_commit is not None
+        self._patches.make_candidate_ref(patch)
         before = self._book.before(patch.step_id, itself=True)
         subject = Subject(patch.candidate_commit, patch.patch_id, patch.step_id, before=before)
         return Check(self._setting, subject, self._gates_of(patch))
@@ -262,7 +267,8 @@ class Passage:
     def _commit(self, patch: PatchRecord) -> bool:
         candidate, integration = patch.candidate_commit, self._patches.integration
         assert candidate is not None
-        if not integration.advance(candidate) and not integration.is_at(candidate):
+        has_moved = integration.advance(candidate, instead_of=self._patches.candidate_ref_of(patch))
+        if not has_moved and not integration.is_at(candidate):
             findings = [f"ref.moved: {integration.ref} was moved by somebody else"]
             self._patches.set_aside(patch, findings, Outcome.SUSPECT)
             return False
@@ -270,7 +276,8 @@ class Passage:
             committed = self._journal.move(patch, PatchState.COMMITTED, trigger="commit", committed_commit=candidate)
             integration.note(candidate)
             self._patches.complete(committed, {"patch_id": patch.patch_id, "commit": candidate})
-        self._patches.let_go_of_candidate(patch)
+        if not has_moved:
+            self._patches.let_go_of_candidate(patch)
         return False
 
     def _give_up(self, patch: PatchRecord) -> bool:
@@ -279,9 +286,9 @@ class Passage:
         return False
 
 
-def is_same(patch: PatchRecord, candidate: Candidate) -> bool:
+def is_same(git: Git, patch: PatchRecord, candidate: Candidate) -> bool:
     """Whether a change reads the same on the head as it read when it was looked at."""
-    return candidate.head == patch.base_commit or candidate.description.stable_id == patch.stable_id
+    return candidate.moved is None or patch_identity(git, candidate.moved.text) == stable_id_of(git, patch)
 
 
 def _is_conflict(patch: PatchRecord) -> bool:

@@ -14,6 +14,7 @@ from engine.executor.open_patches import OpenPatches
 from engine.executor.passage import Passage
 from engine.executor.review_desk import ReviewDesk
 from engine.executor.strays import Strays
+from engine.git.objects import resolve_commit
 from engine.patches.application import Signature
 from engine.patches.decisions import Decision, decide
 from engine.patches.intake import Origin
@@ -53,9 +54,18 @@ class Pipeline:
                 self._patches.current[patch.step_id] = patch
                 self._patches.keep_alive(patch)
                 if patch.state in _IN_FLIGHT:
-                    self._patches.make_candidate_ref(patch)
+                    self._find_candidate(patch)
         if not self._was_interrupted_in_commit():
             self._integration.open()
+
+    def _find_candidate(self, patch: PatchRecord) -> None:
+        """Keep the commit alive that was to be verified; one without gates had no ref until now."""
+        assert patch.candidate_commit is not None
+        if resolve_commit(self._patches.git, patch.candidate_commit) is not None:
+            self._patches.make_candidate_ref(patch)
+        else:
+            findings = ["apply.lost: the commit that it was to become is gone; release it to have it made anew"]
+            self._patches.set_aside(patch, findings, Outcome.SUSPECT)
 
     def _close_orphaned_gates(self) -> None:
         database, run_id = self._journal.database, self._book.run.run_id

@@ -70,7 +70,7 @@ class ReviewDesk:
             self._approve_part(patch, review)
             return
         trial = self._passage.trial(patch)
-        if isinstance(trial, Candidate) and not is_same(patch, trial):
+        if isinstance(trial, Candidate) and not is_same(self._patches.git, patch, trial):
             with self._journal.group():
                 self._acted(review, "void: it reads otherwise on the new head")
                 self._journal.note("review_void", patch, operator=review.reviewer, reason="the head has moved")

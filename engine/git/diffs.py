@@ -1,6 +1,6 @@
 """What differs between two commits or trees, asked of git: as data, as text, as an identity."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from engine.git.changes import NO_MODE, Change
 from engine.git.program import RENAME_LIMIT, Git
@@ -14,13 +14,18 @@ _COMPARE = (
     "--ignore-submodules=none",
     "--no-relative",
 )
+_FACTS = ("--raw", "--numstat", "--no-abbrev", "-z")
 _TEXT = ("-p", "--binary", "--full-index", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "-U3")
 
 
 def changes_between(git: Git, old: str, new: str) -> list[Change]:
     """Every changed file, renames found, with its numbers of lines."""
-    output = git.tell("diff-tree", *_COMPARE, "--raw", "--numstat", "--no-abbrev", "-z", old, new)
-    return parse_raw_and_numstat(output)
+    return parse_raw_and_numstat(git.tell("diff-tree", *_COMPARE, *_FACTS, old, new))[0]
+
+
+def changes_and_text(git: Git, old: str, new: str) -> tuple[list[Change], bytes]:
+    """Both `changes_between` and `patch_text`, for little more than the price of one."""
+    return parse_raw_and_numstat(git.tell("diff-tree", *_COMPARE, *_FACTS, *_TEXT, old, new))
 
 
 def patch_text(git: Git, old: str, new: str, paths: Sequence[bytes] = ()) -> bytes:
@@ -36,25 +41,46 @@ def patch_identity(git: Git, text: bytes) -> str:
     return git.line("patch-id", "--stable", stdin=text).partition(" ")[0]
 
 
-def parse_raw_and_numstat(output: bytes) -> list[Change]:
-    """The changes in what `diff-tree --raw --numstat -z` prints: first all raw lines, then all numbers."""
-    fields = output.split(b"\0")
-    place, raw = 0, []
-    while place < len(fields) and fields[place].startswith(b":"):
-        facts = fields[place][1:].decode().split(" ")
-        is_pair = facts[4][0] in "RC"
-        paths = fields[place + 1 : place + 2 + is_pair]
-        raw.append((facts, paths))
-        place += 1 + len(paths)
-    return [_change(facts, paths, number) for (facts, paths), number in zip(raw, _numbers(fields, place), strict=True)]
+def parse_raw_and_numstat(output: bytes) -> tuple[list[Change], bytes]:
+    """The changes in what `diff-tree --raw --numstat -z` prints, all raw lines and then all numbers; and the patch that
+    follows where one was asked for.
+    """
+    fields = _Fields(output)
+    raw = []
+    while fields.begin_with(b":"):
+        facts = fields.take()[1:].decode().split(" ")
+        raw.append((facts, [fields.take() for _ in range(2 if facts[4][0] in "RC" else 1)]))
+    changes = [_change(facts, paths, _numbers(fields)) for facts, paths in raw]
+    return changes, fields.rest
 
 
-def _numbers(fields: Sequence[bytes], place: int) -> Iterator[tuple[bytes, bytes]]:
-    """Lines added and deleted of each change; `-` where they cannot be counted."""
-    while place < len(fields) and fields[place]:
-        added, deleted, path = fields[place].split(b"\t", 2)
-        yield added, deleted
-        place += 1 if path else 3  # A rename's two paths follow on their own.
+class _Fields:
+    """Text that is taken apart at its NUL bytes, from its beginning on."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._place = 0
+
+    def begin_with(self, start: bytes) -> bool:
+        return self._text.startswith(start, self._place)
+
+    def take(self) -> bytes:
+        end = self._text.index(b"\0", self._place)
+        field, self._place = self._text[self._place : end], end + 1
+        return field
+
+    @property
+    def rest(self) -> bytes:
+        """What follows the empty field that ends the list."""
+        return self._text[self._place + 1 :]
+
+
+def _numbers(fields: _Fields) -> tuple[bytes, bytes]:
+    """Lines added and deleted of one change; `-` where they cannot be counted."""
+    added, deleted, path = fields.take().split(b"\t", 2)
+    if not path:  # A rename's two paths follow on their own.
+        fields.take(), fields.take()
+    return added, deleted
 
 
 def _change(facts: Sequence[str], paths: Sequence[bytes], number: tuple[bytes, bytes]) -> Change:

@@ -3,33 +3,28 @@
 Judging a change needs the tree around it; the tree that a change leads to is mostly the one that the next begins with.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from threading import Lock
 
 from engine.git.changes import Change
 from engine.git.program import Git
+from engine.git.recent import Recent
 
 Modes = Mapping[bytes, str]
 """The mode of every path."""
 
-_KEPT = 4
-_known: OrderedDict[str, Modes] = OrderedDict()
-_lock = Lock()
+_known: Recent[str, Modes] = Recent(4)
 
 
 def modes_of(git: Git, tree: str) -> Modes:
     """Every path of a tree."""
-    with _lock:
-        if tree in _known:
-            _known.move_to_end(tree)
-            return _known[tree]
+    if (known := _known.find(tree)) is not None:
+        return known
     found = {}
     for line in git.tell("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
         if line:
             facts, _, path = line.partition(b"\t")
             found[path] = facts[:6].decode()
-    return _keep(tree, found)
+    return _known.keep(tree, found)
 
 
 def modes_after(git: Git, base_tree: str, new_tree: str, changes: Sequence[Change]) -> Modes:
@@ -43,12 +38,4 @@ def modes_after(git: Git, base_tree: str, new_tree: str, changes: Sequence[Chang
     for change in changes:
         if change.status != "D":
             modes[change.path] = change.new_mode
-    return _keep(new_tree, modes)
-
-
-def _keep(tree: str, modes: Modes) -> Modes:
-    with _lock:
-        _known[tree] = modes
-        while len(_known) > _KEPT:
-            _known.popitem(last=False)
-    return modes
+    return _known.keep(new_tree, modes)

@@ -1,10 +1,12 @@
 """Commits, trees and blobs: read and written, never checked out."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import GitFailed
 from engine.git.program import Git
+from engine.git.recent import Recent
 
 
 class Identity(NamedTuple):
@@ -42,8 +44,20 @@ def resolve_commit(git: Git, name: str) -> str | None:
     return done.output.decode().strip() if done.exit_code == 0 else None
 
 
+_trees: Recent[tuple[Path, str], str] = Recent(256)
+
+
 def tree_of(git: Git, commit: str) -> str:
-    return git.line("rev-parse", "--verify", f"{commit}^{{tree}}")
+    """The tree of a commit, or of what a name stands for now."""
+    place = (git.git_folder, commit)
+    if (known := _trees.find(place)) is not None:
+        return known
+    tree = git.line("rev-parse", "--verify", f"{commit}^{{tree}}")
+    # A name may stand for something else tomorrow; an id is as long as any other, and never does.
+    return _trees.keep(place, tree) if len(commit) == len(tree) and set(commit) <= _HEX else tree
+
+
+_HEX = frozenset("0123456789abcdef")
 
 
 def parents_of(git: Git, commit: str) -> list[str]:
@@ -80,7 +94,9 @@ def write_commit(
     )
     words = [word for parent in parents for word in ("-p", parent)]
     words += ["-S"] if signing is not None else []
-    return writer.line("commit-tree", *words, tree, stdin=message.encode("utf-8", "surrogateescape"))
+    commit = writer.line("commit-tree", *words, tree, stdin=message.encode("utf-8", "surrogateescape"))
+    _trees.keep((git.git_folder, commit), tree)
+    return commit
 
 
 def write_blob(git: Git, content: bytes) -> str:

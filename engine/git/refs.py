@@ -3,6 +3,7 @@
 All of ours stand under `refs/minipipe/`; the functions below name them.
 """
 
+import os
 import time
 
 from engine.errors import GitFailed
@@ -68,16 +69,24 @@ def create_ref(git: Git, name: str, commit: str) -> None:
 
 
 def put_ref(git: Git, name: str, commit: str) -> None:
-    """Let a ref of ours say what the ledger says, wherever it was."""
+    """Let a ref of ours say what the ledger says, wherever it was. Mostly it is new: that is tried first."""
+    if move_ref(git, name, commit, "0" * len(commit)):
+        return
     found = read_ref(git, name)
     if found != commit and not move_ref(git, name, commit, found or "0" * len(commit)):
         raise GitFailed("update-ref", f"{name} is being moved by somebody else")
 
 
-def move_ref(git: Git, name: str, new: str, old: str, *, why: str = "minipipe") -> bool:
-    """Move a ref if it still is where it was believed to be; whether it was (zeros: it did not exist)."""
+def move_ref(git: Git, name: str, new: str, old: str, *, why: str = "minipipe", instead_of: str | None = None) -> bool:
+    """Move a ref if it still is where it was believed to be; whether it was (zeros: it did not exist).
+
+    `instead_of` is a ref that has said `new` until now, and is deleted in the same instant.
+    """
+    words = [b"update %s\0%s\0%s\0" % (os.fsencode(name), new.encode(), old.encode())]
+    if instead_of is not None:
+        words.append(b"delete %s\0\0" % os.fsencode(instead_of))
     for _ in range(_TRIES):
-        done = git.durable().ask("update-ref", "-m", why, "--no-deref", name, new, old)
+        done = git.durable().ask("update-ref", "-m", why, "--no-deref", "--stdin", "-z", stdin=b"".join(words))
         if done.exit_code == 0:
             return True
         found = read_ref(git, name)

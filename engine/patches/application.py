@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.git.changes import shown_path
-from engine.git.merging import merge
+from engine.git.merging import Merge, merge
 from engine.git.objects import Identity, tree_of, write_commit
 from engine.git.program import Git
 from engine.patches.description import Description, describe
+from engine.store.records import PatchRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Candidate:
 
     head: str
     commit: str
-    description: Description
+    moved: Description | None = None
+    """What it changes there, if that is not the base that it was made on; else it is what was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,17 @@ class NotApplicable:
         return not self.conflicts
 
 
-def apply(git: Git, head: str, commit: str, message: str, signature: Signature) -> Candidate | NotApplicable:
+def apply(git: Git, head: str, patch: PatchRecord, message: str, signature: Signature) -> Candidate | NotApplicable:
     """Merge a change into a head."""
-    merged = merge(git, head, commit)
+    has_moved = head != patch.base_commit
+    # On its own base a change leads to its own tree: any merge would say the same.
+    merged = merge(git, head, patch.commit_id) if has_moved else Merge(tree_of(git, patch.commit_id))
     if not merged.is_clean:
         return NotApplicable(tuple(shown_path(path) for path in merged.conflicts))
     if merged.tree == tree_of(git, head):
         return NotApplicable()
     candidate = write_commit(git, merged.tree, [head], message, identity=signature.identity, signing=signature.signing)
-    return Candidate(head, candidate, describe(git, head, candidate))
+    return Candidate(head, candidate, describe(git, head, candidate) if has_moved else None)
 
 
 def strayed_paths(candidate: Description, reviewed: frozenset[str]) -> list[str]:

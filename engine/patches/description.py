@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from engine.git.changes import Change, DiffStats, shown_path
-from engine.git.diffs import changes_between, patch_identity, patch_text
+from engine.git.diffs import changes_and_text, patch_identity, patch_text
 from engine.git.program import Git
-from engine.store.records import PatchFileRecord
+from engine.store.records import PatchFileRecord, PatchRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,6 @@ class Description:
     changes: tuple[Change, ...]
     text: bytes
     """The patch that people see, and that git applies again."""
-    stable_id: str
-    """Git's own identity of the change, the same wherever it is applied."""
 
     @property
     def stats(self) -> DiffStats:
@@ -31,9 +29,16 @@ class Description:
 
 
 def describe(git: Git, base: str, commit: str) -> Description:
-    changes = changes_between(git, base, commit)
-    text = patch_text(git, base, commit)
-    return Description(base, commit, tuple(changes), text, patch_identity(git, text))
+    changes, text = changes_and_text(git, base, commit)
+    return Description(base, commit, tuple(changes), text)
+
+
+def stable_id_of(git: Git, patch: PatchRecord) -> str:
+    """Git's own identity of a patch, the same wherever it is applied; asked for where its row does not know it yet.
+
+    Only an approval on a head that has moved depends on it, so most patches never need one.
+    """
+    return patch.stable_id or patch_identity(git, patch_text(git, patch.base_commit, patch.commit_id))
 
 
 def file_records(patch_id: str, description: Description) -> list[PatchFileRecord]:

@@ -13,6 +13,7 @@ from engine.git.diffs import patch_identity, patch_text
 from engine.git.merging import Merge, merge
 from engine.git.objects import tree_of
 from engine.git.program import Git
+from engine.patches.description import stable_id_of
 from engine.store.records import PatchRecord
 
 Applies = Literal["cleanly", "three-way", "conflicts"]
@@ -43,7 +44,7 @@ def foresee(git: Git, patch: PatchRecord, head: str, others: Iterable[PatchRecor
         return Foresight("conflicts", _conflicts(trial), overlaps)
     if trial.tree == tree_of(git, head):
         return Foresight("cleanly", overlaps=overlaps, is_there_already=True)
-    reads_the_same = head == patch.base_commit or _identity(git, head, trial.tree) == patch.stable_id
+    reads_the_same = head == patch.base_commit or _identity(git, head, trial.tree) == stable_id_of(git, patch)
     return Foresight("cleanly" if reads_the_same else "three-way", overlaps=overlaps)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.git.diffs import patch_identity
 from engine.git.program import Git
 from engine.ids import new_id
 from engine.patches.description import Description, describe, file_records
@@ -50,6 +51,7 @@ class Intake:
                 reviewed_at=approved.reviewed_at,
                 review_comment=approved.review_comment,
                 review_reason=approved.review_reason,
+                stable_id=patch_identity(self.git, description.text),
             )
         with self.journal.group():
             self.journal.add(patch)
@@ -70,7 +72,7 @@ class Intake:
             base_commit=head,
             commit_id=commit,
             patch_hash=description.text_hash,
-            stable_id=description.stable_id,
+            stable_id=patch_identity(self.git, description.text),
             diff_path=path,
             diff_stats=description.stats.to_dict(),
             review_status="pending",
@@ -92,7 +94,6 @@ class Intake:
             base_commit=description.base,
             commit_id=description.commit,
             patch_hash=description.text_hash,
-            stable_id=description.stable_id,
             diff_path=None if judgement.holds_secret else self._keep_text(patch_id, description),
             diff_stats=description.stats.to_dict(),
             risk_score=judgement.risk_score,

@@ -47,7 +47,10 @@ _ROWS = (
         actions=("list", "show", "approve", "reject", "request-changes", "comment", "undo"),
     ),
     Command(
-        "patch", "changes", actions=("list", "show", "stats", "export", "quarantine", "release", "drop", "rollback")
+        "patch",
+        "changes",
+        "list, show, import, export, release, roll back, …",
+        actions=("list", "show", "stats", "import", "export", "quarantine", "release", "drop", "rollback"),
     ),
     Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),
     Command("worktree", "upkeep", actions=("list", "prune")),

@@ -94,11 +94,11 @@ def _folder(given: str | None) -> Path:
 def _farewell(folder: Path, code: int) -> Iterator[str]:
     yield ""
     if code == ExitCode.WAITING:
-        yield "What happened: format and discount changed files; the tests passed with each change,"
-        yield "so it was committed on the run's own branch. The tests failed with shortcut: that"
-        yield "change is in quarantine. publish touches CI, so the run waits for your decision."
-        yield "fetch failed once, as planned, and its second attempt succeeded. Until the run ends,"
-        yield "main stays as it is; then it gets what was committed, in one move."
+        yield "What happened: format and discount changed files. The tests passed with each"
+        yield "change, so it was committed on the run's own branch. They failed with shortcut:"
+        yield "that change is in quarantine. publish touches CI, so the run waits for your"
+        yield "decision. fetch failed once, as planned, and succeeded at its second attempt."
+        yield "Until the run ends main stays as it is; then it gets all of it in one move."
     else:
         yield "That did not go as planned; the commands below tell more."
     yield ""
@@ -112,11 +112,11 @@ def _farewell(folder: Path, code: int) -> Iterator[str]:
 
 
 NEXT = (
-    ("minipipe review show last", "the change that waits, and why; then decide:"),
-    ("minipipe review approve last", "(or: reject last --reason …; request-changes last --comment …)"),
-    ("minipipe resume last", "go on: commit it, and bring main up to date"),
+    ("minipipe review show last", "the change that waits, and why"),
+    ("minipipe review approve last", "or reject, request-changes, comment"),
+    ("minipipe resume last", "go on, and bring main up to date"),
     ("git log -p", "what main has got"),
-    ("minipipe patch list", "every change, also the one in quarantine"),
+    ("minipipe patch list", "every change, quarantined ones too"),
     ("minipipe show last", "what became of each step"),
     ("minipipe logs last fetch --attempt 1", "what the failed attempt printed"),
     ("minipipe doctor", "is everything here that it needs?"),

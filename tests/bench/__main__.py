@@ -10,9 +10,9 @@ import sys
 
 NAMES = (
     *("steps", "journal", "start_up", "plan_load", "scheduler", "spawn", "events", "commands"),
-    *("worktrees", "diff_stats"),
+    *("worktrees", "diff_stats", "capture", "concurrency"),
 )
-QUICK = {"steps", "journal", "worktrees"}
+QUICK = {"steps", "journal", "worktrees", "capture", "concurrency"}
 
 
 def main() -> None:

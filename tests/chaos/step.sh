@@ -13,6 +13,11 @@ case $kind in
     gated) while [ ! -e "$side/gate" ]; do sleep 0.01; done ;;
     reading) echo "value $step $4" >>"$side/log" ;;
     writing) echo "$step" >"written-$step.txt" ;;
+    editing) sed -i "s/^line $4\$/line $4 by $step/" shared.txt ;;
+    appending) echo "$step" >>shared.txt ;;
+    two) echo "$step" >"written-$step.txt"; echo other >other.txt ;;
+    bad) echo bad >"written-$step.txt" ;;
+    learning) if [ -n "$MINIPIPE_FEEDBACK" ]; then echo "good" >"written-$step.txt"; else echo "bad" >"written-$step.txt"; fi ;;
 esac
 sleep "$seconds"
 case $kind in

@@ -17,6 +17,7 @@ from typing import Any
 
 SOURCE = Path(__file__).parents[2]
 STEP = Path(__file__).with_name("step.sh")
+LINES = "".join(f"line {number}\n" for number in range(1, 10))
 CONFIG = "[run]\ncrash_loop_limit = 1000000\ngrace_seconds = 0.3\n"
 
 Json = dict[str, Any]
@@ -40,16 +41,48 @@ class Workshop:
         self.log = self.side / "log"
         self.state = self.root / ".minipipe"
         self.database = self.state / "state.db"
+        self.home = folder / "home"
+        self.worktrees = self.home / "minipipe" / "worktrees"
         self.root.mkdir(parents=True)
+        self.home.mkdir()
         self.side.mkdir()
         self.log.touch()
         (self.root / "minipipe.toml").write_text(config)
         self._commit()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What minipipe and the user's git are started with: nobody's settings, and worktrees beside the repository."""
+        return {"PYTHONPATH": str(SOURCE), "HOME": str(self.home), "XDG_STATE_HOME": str(self.home)}
+
+    def git(self, *words: str, cwd: Path | None = None, check: bool = True, stdin: str = "") -> str:
+        """git as the user calls it."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(
+            ["git", *words],
+            cwd=cwd or self.root,
+            env={**clean, **self.environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"git {words}: {done.stderr}"
+        return done.stdout.rstrip("\n")
+
+    def commit(self, message: str, **files: str) -> str:
+        """Commit as the user does, with `name.txt` for every name."""
+        for name, content in files.items():
+            (self.root / f"{name}.txt").write_text(content)
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+        return self.git("rev-parse", "HEAD")
+
     def _commit(self) -> None:
-        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-        for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "begin"]):
-            subprocess.run([*git, *words], cwd=self.root, check=True)
+        self.git("init", "-q", "-b", "main", "--template=")
+        self.git("config", "user.name", "Ada")
+        self.git("config", "user.email", "ada@example.org")
+        self.commit("begin", shared=LINES)
 
     # -- plans -----------------------------------------------------------------------------------------
 
@@ -57,10 +90,18 @@ class Workshop:
         """A step of a plan that keeps its record here."""
         return {"id": step_id, "command": [str(STEP), str(self.side), f"{seconds:g}", kind, *value], **keys}
 
-    def plan(self, *steps: Json, name: str = "plan", slots: int = 2, final: Sequence[Json] = (), **keys: Any) -> Path:
+    def plan(
+        self,
+        *steps: Json,
+        name: str = "plan",
+        slots: int = 2,
+        final: Sequence[Json] = (),
+        isolation: str = "none",
+        **keys: Any,
+    ) -> Path:
         """Write a plan's file, outside the repository; `final` are its `finally` steps."""
         path = self.side / f"{name}.json"
-        settings = {"isolation": "none", "max_concurrent_steps": slots}
+        settings = {"isolation": isolation, "max_concurrent_steps": slots}
         plan = {"version": "1.0", "plan_id": name, "name": name, "globals": settings, "steps": steps, "finally": final}
         path.write_text(json.dumps(plan | keys))
         return path
@@ -69,7 +110,8 @@ class Workshop:
 
     def start(self, *words: str, program: tuple[str, ...] = ("-m", "minipipe_tui"), **keys: Any) -> "Running":
         """Start minipipe, in a session of its own."""
-        return Running([sys.executable, *program, *words], cwd=self.root, **keys)
+        env = {**self.environment, **keys.pop("env", {})}
+        return Running([sys.executable, *program, *words], cwd=self.root, env=env, **keys)
 
     def minipipe(self, *words: str, seconds: float = 60.0) -> "Running":
         """Run minipipe to its end."""
@@ -128,7 +170,8 @@ class Workshop:
 
     def marked_processes(self) -> list[int]:
         """The living processes that work for a run of this workshop, found by their environment."""
-        attempts = {attempt_id.encode() for (attempt_id,) in self.rows("SELECT attempt_id FROM step_attempts")}
+        sql = "SELECT attempt_id FROM step_attempts UNION SELECT gate_id FROM gates"
+        attempts = {attempt_id.encode() for (attempt_id,) in self.rows(sql)}
         return [pid for pid in _pids() if _attempt_in_environment(pid) in attempts]
 
 
@@ -139,7 +182,7 @@ class Running:
         self._process = subprocess.Popen(
             argv,
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(SOURCE), **(env or {})},
+            env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

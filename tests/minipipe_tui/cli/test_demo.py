@@ -30,7 +30,7 @@ def hostile_home(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(home)}
 
 
-def test_the_demo_shows_a_retry_and_what_to_do_next(
+def test_the_demo_shows_changes_on_their_way_and_what_to_do_next(
     there: Cli, tmp_path: Path, hostile_home: dict[str, str], here: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "a demo"
@@ -38,25 +38,40 @@ def test_the_demo_shows_a_retry_and_what_to_do_next(
     assert ended.code == 0, ended.err
     assert "retrying fetch" in ended.err
     assert f"cd '{folder}'" in ended.out
-    assert max(map(len, ended.out.splitlines())) <= 100
-    _the_run_is_as_promised(folder, here, monkeypatch)
-    log = subprocess.run(["git", "log", "--format=%an %s"], cwd=folder, capture_output=True, text=True, check=True)
-    assert log.stdout.splitlines() == ["minipipe demo A poem, and a plan to release it"]
-    status = subprocess.run(["git", "status", "--short"], cwd=folder, capture_output=True, text=True, check=True)
-    assert status.stdout == ""
-
-
-def _the_run_is_as_promised(folder: Path, here: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    advice = ended.out.partition("What happened")[2].replace(str(folder), "").splitlines()
+    assert max(len(line) for line in advice if "export PATH" not in line) <= 80
     monkeypatch.chdir(folder)
     document = here("show", "last", "--json").document
-    tries = {task["step_id"]: [each["outcome"] for each in task["attempts"]] for task in document["tasks"]}
-    assert document["state"] == "succeeded"
-    assert tries["fetch"] == ["failed", "ok"]
-    assert tries["apologize"] == []
-    assert (folder / "release" / "poem.txt").is_file()
-    assert not (folder / "cover.tmp").exists()
-    for words in (command.split()[1:] for command, _ in NEXT if " run " not in command):
-        assert here(*words).code == 0, words
+    assert (document["state"], document["pause_reason"]) == ("paused", "review")
+    patches = {patch["step_id"]: patch["state"] for patch in document["patches"]}
+    assert patches == {
+        "format": "committed",
+        "discount": "committed",
+        "shortcut": "quarantined",
+        "publish": "awaiting_review",
+    }
+    assert _log(folder) == ["minipipe demo A small shop, and a plan for it"]
+    _follow_the_advice(folder, here)
+
+
+def _follow_the_advice(folder: Path, here: Cli) -> None:
+    for words in (command.split() for command, _ in NEXT):
+        if words[0] == "minipipe":
+            assert here(*words[1:]).code == 0, words
+    assert _log(folder)[::-1] == [
+        "minipipe demo A small shop, and a plan for it",
+        "minipipe demo A shop, tidied up: Strip blanks at the ends of lines",
+        "minipipe demo A shop, tidied up: Add a discount",
+        "minipipe demo A shop, tidied up: Publish by CI",
+    ]
+    status = subprocess.run(["git", "status", "--short"], cwd=folder, capture_output=True, text=True, check=True)
+    assert status.stdout == ""
+    assert "discount()" in (folder / "lib" / "price.sh").read_text()
+
+
+def _log(folder: Path) -> list[str]:
+    log = subprocess.run(["git", "log", "--format=%an %s"], cwd=folder, capture_output=True, text=True, check=True)
+    return log.stdout.splitlines()
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -65,7 +80,7 @@ def test_where_the_program_is_not_on_the_path_the_demo_says_how_to_put_it_there(
 ) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("git", "sh", "sleep", *(["minipipe"] if is_there else [])):
+    for name in ("git", "sh", "sleep", "sed", "mv", "mkdir", *(["minipipe"] if is_there else [])):
         (programs / name).symlink_to(shutil.which(name) or "/bin/true")
     ended = there("demo", "--dir", str(tmp_path / "demo"), cwd=tmp_path, env={"PATH": str(programs)})
     assert (f"export PATH={Path(sys.executable).parent}:$PATH" in ended.out) is not is_there

@@ -247,3 +247,28 @@ def test_a_patch_released_after_its_run_ended_becomes_a_run_of_its_own(here: Cli
     document = here("patch", "release", first["patch_id"], "--json").document
     assert document["run_id"] != first["run_id"]
     assert (document["state"], document["patches"][0]["state"]) == ("succeeded", "committed")
+
+
+def test_a_patch_that_holds_a_secret_is_shown_without_its_text(here: Cli, plan: Cli) -> None:
+    step = {"id": "leak", "shell": 'printf "%s\\n" "$TOKEN" > a.txt'}
+    name = plan(step, globals=OWN, variables={"TOKEN": {"required": True, "secret": True}})
+    assert here("run", name, "--var", "TOKEN=hunter2-hunter2").code == 4
+    for words in (("patch", "show", "last", "--diff"), ("review", "show", "last"), ("patch", "list"), ("show",)):
+        for more in ((), ("--json",)):
+            ended = here(*words, *more)
+            assert ended.code == 0
+            assert "hunter2" not in ended.out
+    assert "secret" in here("review", "show", "last").out
+    document = here("review", "show", "last", "--json").document
+    assert (document["diff"], document["hunks"]) == (None, [])
+    refused = here("patch", "export", "last")
+    assert refused.code == 1
+    assert "secret" in refused.err
+
+
+def test_words_that_are_not_utf8_are_kept_as_far_as_they_can_be(reviewed: Cli, there: Cli, here: Cli) -> None:
+    patch_id = reviewed(one="echo > a.txt")["one"]
+    ended = there("review", "reject", patch_id, "--reason", "caf\udce9", "--reviewer", "\udcff")
+    assert ended.code == 0, ended.err
+    review = here("patch", "show", patch_id, "--json").document["review"]
+    assert (review["review_comment"], review["reviewed_by"]) == ("caf\ufffd", "\ufffd")
