@@ -85,6 +85,11 @@ class OpenPatches:
         """See to it that the commit of a patch gets a ref, once the patch is on record."""
         self._without_ref.append(patch)
 
+    @property
+    def wants_refs(self) -> bool:
+        """Whether there are patches whose commits no ref keeps alive yet."""
+        return bool(self._without_ref)
+
     def make_refs(self) -> None:
         while self._without_ref:
             patch = self._without_ref[0]

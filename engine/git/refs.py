@@ -10,6 +10,7 @@ from engine.errors import GitFailed
 from engine.git.program import Git
 
 OURS = "refs/minipipe/"
+PATCHES, CANDIDATES, SHADOWS = f"{OURS}patches/", f"{OURS}candidates/", f"{OURS}shadow/"
 _TRIES = 40
 _PAUSE_SECONDS = 0.05
 
@@ -21,17 +22,17 @@ def run_ref(run_id: str) -> str:
 
 def patch_ref(patch_id: str) -> str:
     """Keeps the commit of a patch alive."""
-    return f"{OURS}patches/{patch_id}"
+    return PATCHES + patch_id
 
 
 def candidate_ref(patch_id: str) -> str:
     """The commit that a patch becomes if its gates pass."""
-    return f"{OURS}candidates/{patch_id}"
+    return CANDIDATES + patch_id
 
 
 def shadow_ref(run_id: str) -> str:
     """Where the steps of a run in shadow mode start from; never applied anywhere."""
-    return f"{OURS}shadow/{run_id}"
+    return SHADOWS + run_id
 
 
 def orphan_ref(attempt_id: str) -> str:
