@@ -290,7 +290,10 @@ class Orchestrator:
         grounds = self._grounds(run, lock, control, variables)
         if ((run.promotion or {}).get("intent") or {}).get("kind") == promotion.ROLLBACK:
             run = finish_interrupted(grounds, run)
-        return promotion.Promotion(grounds, run).settle() if promotion.is_unfinished(run) else run
+        if promotion.is_unfinished(run):
+            run = promotion.Promotion(grounds, run).settle()
+        self.journal.settle()
+        return run
 
     def _clear_up_after(self, run: RunRecord, lock: ownership.RunLock) -> None:
         """A kill may have come between the end of a run and the removal of what it needed."""

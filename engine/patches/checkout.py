@@ -76,7 +76,13 @@ def _ways(git: Git) -> dict[str, str]:
 
 
 def _configured(git: Git, pattern: str) -> Iterator[tuple[str, str]]:
-    """What files say about settings, weakest first, by their last names; what we say ourselves is left out."""
+    """What files say about settings, weakest first, without the first part of their names; what we say ourselves is
+    left out. The system's file, which our own git does not read, is one that the user's git obeys.
+    """
+    for setting in git.ask("config", "--system", "--null", "--get-regexp", pattern).output.split(b"\0"):
+        name, _, value = os.fsdecode(setting).partition("\n")
+        if name:
+            yield name.partition(".")[2], value
     fields = git.ask("config", "--includes", "--show-scope", "--null", "--get-regexp", pattern).output.split(b"\0")
     for scope, setting in zip(fields[::2], fields[1::2], strict=False):
         name, _, value = os.fsdecode(setting).partition("\n")
@@ -89,6 +95,8 @@ def _configured(git: Git, pattern: str) -> Iterator[tuple[str, str]]:
 
 def find_checkouts(git: Git, ref: str) -> list[Checkout]:
     """Every working tree that has a branch, as git counts it."""
+    if not ref.startswith(branch_ref("")):
+        return []
     folders = list(_git_folders(git))
     has_it = _roots_on(git, ref)
     found = [Checkout(root, folder) for folder, root in folders if root in has_it]

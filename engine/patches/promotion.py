@@ -128,7 +128,7 @@ def intend(git: Git, ref: str, old: str, new: str, *, why: str) -> Intent | Refu
 def _intend(git: Git, ref: str, old: str, new: str, why: str) -> Intent | Refusal:
     if git.ask("symbolic-ref", "--quiet", ref).exit_code == 0:
         return Refusal("it only stands for another branch", is_for_git=True)
-    found = find_checkouts(git, ref) if ref.startswith(branch_ref("")) else []
+    found = find_checkouts(git, ref)
     if busy := [each for each in found if each.doing]:
         return Refusal(f"it is being {busy[0].doing} in {busy[0].root}", "finish or abort that")
     if len(found) > 1:
@@ -148,8 +148,7 @@ def carry_out(git: Git, intent: Intent) -> Outcome | Refusal:
     checkout = intent.checkout
     try:
         if checkout is None:
-            is_moved = move_ref(git, intent.ref, intent.new, intent.old, why=intent.why)
-            return Outcome.MOVED if is_moved else Outcome.UNTOUCHED
+            return _swap(git, intent)
         tree = users_git(git, checkout)
         if not _is_on(tree, intent):
             return Outcome.UNTOUCHED
@@ -161,6 +160,21 @@ def carry_out(git: Git, intent: Intent) -> Outcome | Refusal:
     if outcome is Outcome.UNTOUCHED and said and _is_on(tree, intent):
         return Refusal(f"git says: {said}", "see to that")
     return outcome
+
+
+def _swap(git: Git, intent: Intent) -> Outcome:
+    if not move_ref(git, intent.ref, intent.new, intent.old, why=intent.why):
+        return Outcome.UNTOUCHED
+    if any(_looks_reverted(git, late) for late in find_checkouts(git, intent.ref)):
+        # Somebody checked it out in this very moment, as it was: their tree must not seem to undo the change.
+        is_back = move_ref(git, intent.ref, intent.old, intent.new, why=f"{intent.why}: taken back")
+        return Outcome.UNTOUCHED if is_back else Outcome.MOVED
+    return Outcome.MOVED
+
+
+def _looks_reverted(git: Git, checkout: Checkout) -> bool:
+    tree = users_git(git, checkout)
+    return checkout.root.is_dir() and tree.ask("diff-index", "--cached", "--quiet", "HEAD", "--").exit_code == 1
 
 
 def _is_on(tree: Git, intent: Intent) -> bool:

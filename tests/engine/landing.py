@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.config.keys import Config
+from engine.config.keys import Config, PatchSettings
 from engine.errors import MinipipeError
 from engine.orchestrator import Orchestrator
 from engine.store import patch_queries, queries
@@ -17,6 +17,9 @@ from engine.store.records import PatchRecord
 from engine.workspace import find_workspace
 
 LINES = "".join(f"line {number}\n" for number in range(1, 21))
+
+TRUSTING = Config(patches=PatchSettings(review_score=101))
+"""Nobody is asked about anything."""
 
 Snapshot = dict[str, Any]
 
@@ -106,7 +109,7 @@ class Landing:
         workspace = find_workspace(folder or self.root)
         workspace.prepare()
         environ = {"PATH": os.environ["PATH"]}
-        made = Orchestrator(workspace.database_path, workspace=workspace, environ=environ, config=config or Config())
+        made = Orchestrator(workspace.database_path, workspace=workspace, environ=environ, config=config or TRUSTING)
         self._opened.append(made)
         return made
 

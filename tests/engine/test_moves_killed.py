@@ -218,6 +218,28 @@ def take_up(trap: Trap) -> None:
     engine.close()
 
 
+def test_a_sparse_tree_is_finished_sparse(trap: Trap) -> None:
+    trap.site.git("sparse-checkout", "set", "--no-cone", "/*", "!/b.txt", "!/gone/", "!/deep/")
+    trap.kill(HALVES["a file halfway"])
+    result = trap.go_on()
+    assert result.promotion["state"] == "done"
+    assert trap.site.at("main") == trap.new
+    trap.site.git("sparse-checkout", "reapply")
+    trap.site.assert_sound()
+
+
+def test_an_interrupted_promotion_is_told_of_and_goes_on_with_run(trap: Trap) -> None:
+    trap.kill(HALVES["a file halfway"])
+    wait_until(lambda: not has_owner(trap.result.engine, trap.result.run_id))
+    plain = f'#!/bin/sh\nexec {REAL} "$@"\n'
+    assert trap.result.run_id in trap.command("status", script=plain).stdout
+    doctor = trap.command("doctor", "--json", script=plain).stdout
+    assert f"minipipe resume {trap.result.run_id}" in doctor
+    assert trap.result.document["available_actions"][0] == "resume"
+    assert trap.command("run", script=plain).returncode == 0
+    trap.assert_arrived(trap.result)
+
+
 # -- what the user did in between
 
 
@@ -321,6 +343,17 @@ def test_a_kill_after_the_ref_has_moved_is_noted_by_the_next_start(trap: Trap) -
     assert result.promotion["state"] == "done"
     assert trap.site.at("main") == trap.new
     trap.site.assert_sound()
+
+
+def test_a_branch_that_somebody_checks_out_in_the_same_moment_never_looks_reverted(trap: Trap) -> None:
+    trap.site.git("switch", "-q", "-c", "aside")
+    done = trap.kill(
+        f'cd .. && $REAL switch -q main; cd .git; exec {REAL} "$@"',
+        when="update-ref -m minipipe: promote",
+        spare="yes",
+    )
+    assert done.returncode == 0, done
+    trap.assert_arrived(trap.result)
 
 
 def test_a_killed_roll_back_is_finished_or_has_not_happened(trap: Trap) -> None:

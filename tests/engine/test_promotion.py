@@ -455,6 +455,14 @@ def test_paths_with_a_filter_in_a_checked_out_tree_are_left_to_the_user(site: La
     assert not (tmp_path / "smudged").exists()
 
 
+def test_a_filter_that_the_users_own_settings_configure_counts_too(site: Landing, tmp_path: Path) -> None:
+    site.commit(".gitattributes", "*.bin filter=mine\n")
+    (tmp_path / "home" / ".gitconfig").write_text('[filter "mine"]\n\tprocess = false\n')
+    result = site.run(step("edit", "echo x > c.bin"), engine=site.engine(config=LFS_LIKE))
+    assert result.promotion["state"] == "refused"
+    assert "c.bin" in result.promotion["reason"]
+
+
 def test_a_filter_that_does_not_concern_the_change_is_no_obstacle(site: Landing) -> None:
     site.commit(".gitattributes", "*.bin filter=mine\n")
     site.git("config", "filter.mine.smudge", "cat")
@@ -478,6 +486,29 @@ def test_a_repository_with_a_submodule_is_promoted_into(site: Landing, tmp_path:
     result = site.run(EDIT)
     assert result.promotion["state"] == "done", result.promotion
     assert (site.root / "sub" / "untracked").read_text() == "mine"
+
+
+def test_a_submodules_own_repository_is_promoted_into(site: Landing, tmp_path: Path) -> None:
+    inner = Landing(tmp_path / "inner")
+    site.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.root), "sub")
+    sub = site.root / "sub"
+    result = site.run(EDIT, engine=site.engine(sub))
+    assert (result.promotion["state"], result.promotion["target"]) == ("done", "main"), result.promotion
+    assert "two" in (sub / "a.txt").read_text()
+    assert site.git("status", "--porcelain", at=sub) in ("", "?? .minipipe/")
+
+
+def test_a_sparse_checkout_stays_sparse(site: Landing) -> None:
+    (site.root / "in").mkdir()
+    (site.root / "out").mkdir()
+    (site.root / "in" / "f").write_text("f")
+    site.commit("out/f", "f")
+    site.git("sparse-checkout", "set", "--cone", "in")
+    result = site.run(step("edit", "echo i > in/f; echo o > out/f; echo n > out/new"))
+    assert result.promotion["state"] == "done", result.promotion
+    assert (site.root / "in" / "f").read_text() == "i\n"
+    assert not (site.root / "out").exists()
+    site.assert_sound()
 
 
 # -- when it is asked for
