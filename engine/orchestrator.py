@@ -15,7 +15,7 @@ from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.closing import close_run
 from engine.config.keys import Config
-from engine.errors import ActionRefused, EnvironmentUnfit, NotFound, RunOwned
+from engine.errors import ActionRefused, CommitsLost, EnvironmentUnfit, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.poke import PokeListener, Poker, commands_role
 from engine.executor.assembly import Surroundings, Workshop, signing_settings, worktrees_home
@@ -424,6 +424,9 @@ class Orchestrator:
         own_control.ask("cancel", operator=operator)
         try:
             self.execute_run(run_id, control=own_control)
+        except CommitsLost:
+            # There is nothing that its `finally` steps could start from.
+            self._close_unowned(run_id, RunState.CANCELED, "cancel", reason="canceled", operator=operator)
         finally:
             if control is None:
                 own_control.close()
