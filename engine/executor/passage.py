@@ -102,8 +102,8 @@ class Passage:
         reason = None if patch.review_status == "approved" else self._review_reason(patch)
         with self._journal.group():
             if reason is None:
-                self._patches.move(patch, PatchState.QUEUED, trigger="validated")
-                return True
+                # What follows is written down together with it: one wait for the disk instead of two.
+                return self._apply(self._patches.move(patch, PatchState.QUEUED, trigger="validated"))
             self._patches.move(
                 patch,
                 PatchState.AWAITING_REVIEW,
