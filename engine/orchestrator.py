@@ -18,7 +18,7 @@ from engine.config.keys import Config
 from engine.errors import ActionRefused, EnvironmentUnfit, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.poke import PokeListener, Poker, commands_role
-from engine.executor.assembly import Surroundings, Workshop, signing_settings
+from engine.executor.assembly import Surroundings, Workshop, signing_settings, worktrees_home
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control, Verb
 from engine.executor.creation import kept_variables, write_run
@@ -26,6 +26,7 @@ from engine.executor.demands import check_demands
 from engine.executor.gatekeeper import Setting
 from engine.executor.inbox import Inbox
 from engine.executor.opening import build_scheduler, open_book, read_script
+from engine.executor.ref_keeping import drop_needless_refs
 from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings, settings_for
 from engine.executor.start import NO_TARGET, Start, start_of
@@ -48,6 +49,8 @@ from engine.store.database import Database, open_store
 from engine.store.journal import Audience, Journal
 from engine.store.records import CommandRecord, PatchRecord, RunRecord, TaskRecord
 from engine.workspace import STATE_FOLDER, Workspace, find_workspace
+from engine.worktrees.places import home_at
+from engine.worktrees.rescue import rescue
 
 PlanSource = Plan | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -193,6 +196,7 @@ class Orchestrator:
         with self._own(run_id) as lock:
             run = self._settle_moves(self._find(run_id), lock, control, variables)
             if RunStateMachine.is_terminal(run.state):
+                self._clear_up_after(run, lock)
                 return run
             # Where it began, wherever in the repository one stands now.
             workspace = self.workspace._replace(root=Path(run.workspace))
@@ -291,6 +295,14 @@ class Orchestrator:
         self.journal.settle()
         return run
 
+    def _clear_up_after(self, run: RunRecord, lock: ownership.RunLock) -> None:
+        """A kill may have come between the end of a run and the removal of what it needed."""
+        workspace = self.workspace._replace(root=Path(run.workspace))
+        if run.base_commit is not None and workspace.git_folder is not None:
+            grounds = self._grounds(run, lock, None, None)
+            drop_needless_refs(grounds.git, self.database)
+            grounds.close_gates(run.run_id)
+
     def _grounds(
         self,
         run: RunRecord,
@@ -309,6 +321,7 @@ class Orchestrator:
             surroundings = Surroundings(self._environ, self.config, held=(lock.descriptor,))
             return script, Workshop(book, surroundings).setting()
 
+        home = home_at(worktrees_home(self.config, git.git_folder), git.git_folder)
         signs = RunSettings.from_dict(run.settings).sign_commits
         return promotion.Grounds(
             journal=self.journal,
@@ -316,6 +329,7 @@ class Orchestrator:
             lock_path=workspace.state_folder / "promotion.lock",
             signature=Signature(identity_of(git), signing_settings(git) if signs else None),
             open_script=open_script,
+            free_worktrees=lambda: rescue(home, run.run_id),
             control=control,
         )
 
@@ -331,8 +345,7 @@ class Orchestrator:
 
     def _take_over(self, book: Runbook, attempts: Attempts, places: Workplaces, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
-        gates = patch_queries.gates_of(self.database, run_id=book.run.run_id, states=("running",))
-        deathless = recovery.end_leftovers([*orphans, *gates])
+        deathless = recovery.end_leftovers(recovery.open_work(self.database, book.run.run_id))
         places.rescue()
         with self.journal.group():
             if deathless:
@@ -362,10 +375,22 @@ class Orchestrator:
         for run in interrupted:
             try:
                 with self._own(run.run_id):
-                    recovery.end_leftovers(queries.attempts_of(self.database, run.run_id, state="running"))
+                    recovery.end_leftovers(recovery.open_work(self.database, run.run_id))
             except RunOwned:
                 continue  # Somebody took it over in this very moment, and ends them.
+        self._close_checks_of_the_dead()
         return interrupted
+
+    def _close_checks_of_the_dead(self) -> None:
+        """What was started to promote or roll back runs that have ended, by somebody who is gone."""
+        for run_id in patch_queries.runs_with_open_gates(self.database):
+            run = self._find(run_id)
+            if RunStateMachine.is_terminal(run.state) and not self._has_owner(run_id):
+                try:
+                    with self._own(run_id) as lock:
+                        self._grounds(run, lock, None, None).close_gates(run_id)
+                except RunOwned:
+                    continue
 
     # -- steering --------------------------------------------------------------------------------------
 
@@ -436,7 +461,7 @@ class Orchestrator:
             return False
         with self._own(run_id):
             # What a dead owner left running would go on with nobody to see how it ends.
-            recovery.end_leftovers(queries.attempts_of(self.database, run_id, state="running"))
+            recovery.end_leftovers(recovery.open_work(self.database, run_id))
             self.journal.move(
                 self._find(run_id),
                 state,

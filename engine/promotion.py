@@ -58,6 +58,8 @@ class Grounds:
     signature: Signature
     open_script: Callable[[], tuple[RunScript, Setting]]
     """The run's plan, and where gates run; opened only if there is something to check, for it may need secrets."""
+    free_worktrees: Callable[[], object] = lambda: None
+    """Take back the worktrees in which checks of a dead owner worked."""
     control: Control | None = None
 
     @contextmanager
@@ -94,6 +96,7 @@ class Grounds:
         found = patch_queries.gates_of(self.journal.database, run_id=run_id, states=open_states)
         left = [gate for gate in found if gate.purpose in (PROMOTION, ROLLBACK)]
         end_leftovers(left)
+        self.free_worktrees()
         with self.journal.group():
             for gate in left:
                 self.journal.move(
@@ -283,6 +286,8 @@ class Promotion:
     # -- how it ends -----------------------------------------------------------------------------------
 
     def _finish_well(self, commit: str) -> None:
+        # Before it is on record: nobody comes back to a promotion that is done.
+        self._let_go_of_branch()
         with self._journal.group():
             self._journal.note(
                 "promotion_done",
@@ -291,7 +296,6 @@ class Promotion:
                 metadata={"target": self._target, "commit": commit},
             )
             self._run = noted(self._journal, self._run, state=DONE, commit=commit, **_FORGOTTEN)
-        self._let_go_of_branch()
 
     def _leave(self) -> None:
         """No target: the changes stay where they are, on a branch of their own."""

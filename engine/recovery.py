@@ -10,9 +10,10 @@ from engine.backends.contract import ProcessFacts
 from engine.executor.attempts import Attempts
 from engine.executor.runbook import Runbook
 from engine.process.survivors import end_survivors
-from engine.states import AttemptState, TaskState
+from engine.states import AttemptState, GateState, TaskState
 from engine.states.outcomes import Outcome
-from engine.store import patch_queries
+from engine.store import patch_queries, queries
+from engine.store.database import Database
 from engine.store.records import AttemptRecord, GateRecord
 
 
@@ -26,6 +27,12 @@ def end_leftovers(attempts: Sequence[AttemptRecord | GateRecord], *, grace_secon
         if attempt.pid is not None and attempt.process_started is not None and attempt.boot_id is not None
     ]
     return end_survivors({attempt.id for attempt in attempts}, known, grace_seconds=grace_seconds)
+
+
+def open_work(database: Database, run_id: str) -> list[AttemptRecord | GateRecord]:
+    """The attempts and gates of a run that are recorded as running."""
+    gates = patch_queries.gates_of(database, run_id=run_id, states=(GateState.RUNNING,))
+    return [*queries.attempts_of(database, run_id, state=AttemptState.RUNNING), *gates]
 
 
 def close_orphans(book: Runbook, attempts: Attempts, orphans: list[AttemptRecord]) -> None:

@@ -170,6 +170,9 @@ def conclude(journal: Journal, git: Git, run: RunRecord, outcome: Outcome | Refu
     """Write down what has become of an intended roll back."""
     kept = (run.promotion or {})["intent"]
     intent = Intent.from_dict(kept)
+    if outcome is Outcome.MOVED and intent.ref == run_ref(run.run_id):
+        # Before it is on record: nobody comes back to a roll back that is done.
+        _take_branch_along(git, run.run_id, intent)
     with journal.group():
         if isinstance(outcome, Refusal):
             journal.note("warning", run, reason=f"{_named(intent.ref)} was not rolled back: {outcome.why}")
@@ -180,8 +183,6 @@ def conclude(journal: Journal, git: Git, run: RunRecord, outcome: Outcome | Refu
             assert run.base_commit is not None
             stats = DiffStats.of(changes_between(git, run.base_commit, intent.new))
             run = journal.amend(run, head_commit=intent.new, diff_stats=stats.to_dict())
-    if outcome is Outcome.MOVED and intent.ref == run_ref(run.run_id):
-        _take_branch_along(git, run.run_id, intent)
     return run
 
 

@@ -1,8 +1,10 @@
 """A run's own branch: where it is, and moved by one verified commit at a time.
 
-The ref moves after the ledger says `verified` and before it says `committed`; whoever takes the run over after a kill
-in between finds that out from the ref (`reconcile`).
+The ref moves after the ledger says `verified` and before it says `committed`; after a kill in between it is set back,
+and moved again when the commit is repeated.
 """
+
+from collections.abc import Collection, Mapping
 
 from engine.errors import GitFailed
 from engine.executor.runbook import Runbook
@@ -28,22 +30,21 @@ class Integration:
         assert head is not None
         return head
 
-    def open(self) -> None:
-        """Make the ref, or find it where the ledger says."""
+    def open(self, *, verified: Collection[str | None] = ()) -> None:
+        """Make the ref, or bring it to where the ledger says. It may be ahead, at a `verified` commit."""
         found = read_ref(self.git, self.ref)
         if found is None:
             create_ref(self.git, self.ref, self.head)
         elif found != self.head:
             # The ledger is what was reviewed and verified: a ref of ours that says otherwise was moved by others.
-            self._book.journal.note("warning", self._book.run, reason=f"{self.ref} was at {found}: it is set back")
+            if not (self.is_shadow or found in verified):
+                self._book.journal.note("warning", self._book.run, reason=f"{self.ref} was at {found}: it is set back")
             if not move_ref(self.git, self.ref, self.head, found):
                 raise GitFailed("update-ref", f"{self.ref} is being moved by somebody else")
 
-    def advance(self, new: str, *, instead_of: str | None = None) -> bool:
-        """Move the ref to a verified commit, which another ref may have kept until now; whether it was where the ledger
-        says.
-        """
-        return move_ref(self.git, self.ref, new, self.head, why="minipipe: commit", instead_of=instead_of)
+    def advance(self, new: str, others: Mapping[str, str | None]) -> bool:
+        """Move the ref to a verified commit, and others with it; whether it was where the ledger says."""
+        return move_ref(self.git, self.ref, new, self.head, why="minipipe: commit", others=others)
 
     def note(self, new: str) -> None:
         """Write down where the head is now."""
@@ -60,6 +61,6 @@ class Integration:
         return read_ref(self.git, self.ref) == commit
 
     def close(self) -> None:
-        """A run that changed nothing leaves no ref; neither does a shadow."""
-        if self.is_shadow or self.head == self._book.run.base_commit:
+        """A run that changed nothing leaves no ref. (Neither does a shadow, once its run has ended.)"""
+        if not self.is_shadow and self.head == self._book.run.base_commit:
             delete_ref(self.git, self.ref, self.head)

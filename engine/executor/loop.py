@@ -165,6 +165,8 @@ class RunLoop:
         if self.book.live or self.pipeline.is_working:
             return False
         if self.scheduler.is_done:
+            # Before the end is on record: nobody comes back to an ended run for what it holds.
+            self._places.close_all()
             self._conclude()
             return True
         if self.book.run.reason == PAUSING:

@@ -12,6 +12,7 @@ from engine.errors import MinipipeError
 from engine.executor.gatekeeper import Setting
 from engine.executor.open_patches import OpenPatches
 from engine.executor.passage import Passage
+from engine.executor.ref_keeping import drop_needless_refs, without_ref
 from engine.executor.review_desk import ReviewDesk
 from engine.executor.strays import Strays
 from engine.git.objects import resolve_commit
@@ -24,8 +25,8 @@ from engine.states.outcomes import Outcome
 from engine.store import patch_queries
 from engine.store.records import AttemptRecord, PatchRecord
 
-_BEFORE_APPLIED = (PatchState.VALIDATED, PatchState.AWAITING_REVIEW, PatchState.QUEUED, PatchState.APPLY_FAILED)
-_IN_FLIGHT = (PatchState.APPLIED, PatchState.VERIFIED)
+BEFORE_APPLIED = (PatchState.VALIDATED, PatchState.AWAITING_REVIEW, PatchState.QUEUED, PatchState.APPLY_FAILED)
+IN_FLIGHT = (PatchState.APPLIED, PatchState.VERIFIED)
 _SETTLED = (PatchState.COMMITTED, PatchState.ROLLED_BACK, PatchState.SUPERSEDED)
 
 
@@ -47,16 +48,18 @@ class Pipeline:
     def open(self) -> None:
         """Bring ledger and refs to agreement, whatever happened to the owner before."""
         self._close_orphaned_gates()
-        for patch in self._patches.all_of_run():
+        drop_needless_refs(self._patches.git, self._journal.database)
+        patches = self._patches.all_of_run()
+        for patch in without_ref(self._patches.git, patches):
+            self._patches.keep_alive(patch)
+        for patch in patches:
             is_waited_for = self._book.tasks[patch.step_id].state == TaskState.VALIDATING
             if is_waited_for and patch.state not in _SETTLED:
                 # The newest of a task's patches is the one that it waits for: they come oldest first.
                 self._patches.current[patch.step_id] = patch
-                self._patches.keep_alive(patch)
-                if patch.state in _IN_FLIGHT:
+                if patch.state in IN_FLIGHT:
                     self._find_candidate(patch)
-        if not self._was_interrupted_in_commit():
-            self._integration.open()
+        self._integration.open(verified=self._verified())
 
     def _find_candidate(self, patch: PatchRecord) -> None:
         """Keep the commit alive that was to be verified; one without gates had no ref until now."""
@@ -75,17 +78,17 @@ class Pipeline:
                     gate, GateState.CANCELED, trigger="recovery", reason="orphaned", ended_at=self._journal.now()
                 )
 
-    def _was_interrupted_in_commit(self) -> bool:
-        """Whether a kill came between moving the ref and writing that down: then the ref is ahead, and right."""
-        verified = [patch for patch in self._patches.current.values() if patch.state == PatchState.VERIFIED]
-        return any(patch.candidate_commit and self._integration.is_at(patch.candidate_commit) for patch in verified)
+    def _verified(self) -> set[str | None]:
+        """Where the ref may stand because a kill came between moving it and writing that down."""
+        return {p.candidate_commit for p in self._patches.current.values() if p.state == PatchState.VERIFIED}
 
     def close(self) -> None:
         """The run ends: nothing of it stays open but what is in quarantine."""
         reason = "shadow" if self._integration.is_shadow else "run_ended"
-        for patch in self._patches.all_of_run(*_BEFORE_APPLIED):
+        for patch in self._patches.all_of_run(*BEFORE_APPLIED):
             self._journal.move(patch, PatchState.DROPPED, trigger="end", reason=reason)
         self._integration.sum_up()
+        self._integration.close()
 
     def sum_up(self) -> None:
         """Write down what the run has changed so far."""
@@ -99,14 +102,16 @@ class Pipeline:
         return {**(run.promotion or {}), "state": "pending" if is_wanted else "none", "target": run.target}
 
     def close_refs(self) -> None:
-        self._integration.close()
+        """The run stands still, or has ended."""
+        drop_needless_refs(self._patches.git, self._journal.database)
 
     # -- asked -----------------------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
         """Whether there is no patch to look after."""
-        return not (self._patches.current or self._has_decisions or self._passage.checks)
+        patches = self._patches
+        return not (patches.current or patches.wants_refs or self._has_decisions or self._passage.checks)
 
     @property
     def is_working(self) -> bool:
@@ -184,9 +189,9 @@ class Pipeline:
         patch = self._patches.current.pop(step_id, None)
         if patch is None:
             return
-        if patch.state in _BEFORE_APPLIED:
+        if patch.state in BEFORE_APPLIED:
             self._journal.move(patch, PatchState.DROPPED, trigger="cancel", reason=reason)
-        elif patch.state in _IN_FLIGHT:
+        elif patch.state in IN_FLIGHT:
             self._journal.move(patch, PatchState.ROLLED_BACK, trigger="cancel", reason=reason)
             self._passage.stop_gates_of(patch)
             self._patches.let_go_of_candidate(patch)
@@ -200,7 +205,6 @@ class Pipeline:
 
     def advance(self, room: int) -> list[WorkOrder]:
         """Take every patch as far as it goes; answer the gates that are to be started now."""
-        self._patches.make_refs()
         if self._has_decisions:
             self._has_decisions = False
             self._desk.act()

@@ -132,6 +132,12 @@ def comments_of(database: "Database", patch_id: str) -> list[CommentRecord]:
     return [CommentRecord(**row) for row in database.dicts(query)]
 
 
+def runs_with_open_gates(database: "Database") -> list[str]:
+    """The runs of which a check is recorded as waiting or running."""
+    rows = database.rows("SELECT DISTINCT run_id FROM gates WHERE state IN ('pending', 'running') ORDER BY run_id", ())
+    return [run_id for (run_id,) in rows]
+
+
 def gates_of(
     database: "Database", *, run_id: str | None = None, patch_id: str | None = None, states: Collection[str] = ()
 ) -> list[GateRecord]:

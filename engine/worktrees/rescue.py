@@ -7,6 +7,7 @@ for those processes may still be at work in it.
 
 import os
 
+from engine.ids import PREFIXES
 from engine.worktrees import locks
 from engine.worktrees.archive import archive_changes
 from engine.worktrees.locks import Holder
@@ -46,6 +47,8 @@ def rescue(home: Home, run_id: str | None = None) -> dict[str, str]:
 
 
 def _keep(slot: Slot, lock: int, user: Holder) -> str | None:
+    if user.step_id.startswith(PREFIXES["gate"]):
+        return None  # What a gate has written is thrown away.
     worktree = Worktree(slot, lock, Making(), run_id=user.run_id, step_id=user.step_id)
     record = read_record(slot.record)
     assert record is not None
