@@ -4,7 +4,7 @@ The ref moves after the ledger says `verified` and before it says `committed`; a
 and moved again when the commit is repeated.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from engine.errors import CommitsLost, GitFailed
 from engine.executor.runbook import Runbook
@@ -45,11 +45,9 @@ class Integration:
             if not move_ref(self.git, self.ref, self.head, found):
                 raise GitFailed("update-ref", f"{self.ref} is being moved by somebody else")
 
-    def advance(self, new: str, *, instead_of: str | None = None) -> bool:
-        """Move the ref to a verified commit, which another ref may have kept until now; whether it was where the ledger
-        says.
-        """
-        return move_ref(self.git, self.ref, new, self.head, why="minipipe: commit", instead_of=instead_of)
+    def advance(self, new: str, others: Mapping[str, str | None]) -> bool:
+        """Move the ref to a verified commit, and others with it; whether it was where the ledger says."""
+        return move_ref(self.git, self.ref, new, self.head, why="minipipe: commit", others=others)
 
     def note(self, new: str) -> None:
         """Write down where the head is now."""

@@ -101,14 +101,23 @@ class OpenPatches:
             put_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
             self._with_candidate_ref.add(patch.patch_id)
 
-    def candidate_ref_of(self, patch: PatchRecord) -> str | None:
-        """What keeps the candidate alive while its gates run; one without gates has none."""
-        return candidate_ref(patch.patch_id) if patch.patch_id in self._with_candidate_ref else None
+    def refs_at_commit(self, patch: PatchRecord) -> dict[str, str | None]:
+        """What becomes of a patch's own refs in the instant of its commit: its commit has one, its candidate none."""
+        refs: dict[str, str | None] = {}
+        if any(other.patch_id == patch.patch_id for other in self._without_ref):
+            refs[patch_ref(patch.patch_id)] = patch.commit_id
+        if patch.patch_id in self._with_candidate_ref:
+            refs[candidate_ref(patch.patch_id)] = None
+        return refs
+
+    def note_refs_at_commit(self, patch: PatchRecord) -> None:
+        """That has happened."""
+        self._without_ref = [other for other in self._without_ref if other.patch_id != patch.patch_id]
+        self._with_candidate_ref.discard(patch.patch_id)
 
     def let_go_of_candidate(self, patch: PatchRecord) -> None:
-        ref = self.candidate_ref_of(patch)
-        if ref is not None and patch.candidate_commit is not None:
-            delete_ref(self.git, ref, patch.candidate_commit)
+        if patch.candidate_commit is not None and patch.patch_id in self._with_candidate_ref:
+            delete_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
             self._with_candidate_ref.discard(patch.patch_id)
 
     # -- new patches -------------------------------------------------------------------------------------

@@ -102,8 +102,8 @@ class Passage:
         reason = None if patch.review_status == "approved" else self._review_reason(patch)
         with self._journal.group():
             if reason is None:
-                self._patches.move(patch, PatchState.QUEUED, trigger="validated")
-                return True
+                # What follows is written down together with it: one wait for the disk instead of two.
+                return self._apply(self._patches.move(patch, PatchState.QUEUED, trigger="validated"))
             self._patches.move(
                 patch,
                 PatchState.AWAITING_REVIEW,
@@ -138,7 +138,7 @@ class Passage:
             self._patches.set_aside(patch, findings, Outcome.CONFLICT)
             return
         if isinstance(result, Candidate):
-            self._patches.integration.advance(result.commit)
+            self._patches.integration.advance(result.commit, {})
         with self._journal.group():
             if isinstance(result, Candidate):
                 self._patches.integration.note(result.commit)
@@ -267,8 +267,10 @@ class Passage:
     def _commit(self, patch: PatchRecord) -> bool:
         candidate, integration = patch.candidate_commit, self._patches.integration
         assert candidate is not None
-        has_moved = integration.advance(candidate, instead_of=self._patches.candidate_ref_of(patch))
-        if not has_moved and not integration.is_at(candidate):
+        has_moved = integration.advance(candidate, self._patches.refs_at_commit(patch))
+        if has_moved:
+            self._patches.note_refs_at_commit(patch)
+        elif not integration.is_at(candidate):
             findings = [f"ref.moved: {integration.ref} was moved by somebody else"]
             self._patches.set_aside(patch, findings, Outcome.SUSPECT)
             return False
@@ -276,8 +278,7 @@ class Passage:
             committed = self._journal.move(patch, PatchState.COMMITTED, trigger="commit", committed_commit=candidate)
             integration.note(candidate)
             self._patches.complete(committed, {"patch_id": patch.patch_id, "commit": candidate})
-        if not has_moved:
-            self._patches.let_go_of_candidate(patch)
+        self._patches.let_go_of_candidate(patch)
         return False
 
     def _give_up(self, patch: PatchRecord) -> bool:

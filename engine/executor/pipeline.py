@@ -220,7 +220,6 @@ class Pipeline:
 
     def advance(self, room: int) -> list[WorkOrder]:
         """Take every patch as far as it goes; answer the gates that are to be started now."""
-        self._patches.make_refs()
         if self._has_decisions:
             self._has_decisions = False
             self._desk.act()

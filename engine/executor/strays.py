@@ -4,6 +4,9 @@ It is noticed and told, and keeps the run from moving the target by itself; noth
 meanwhile is told from it by the log of a HEAD that is not ours, what another run of ours did by its own message.
 """
 
+import os
+import stat
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -15,9 +18,19 @@ from engine.worktrees.places import PREFIX
 
 _OURS = b"\tminipipe: "
 _LINE_BYTES = 400
+_TICK_NS = 50_000_000
+"""More than any file system's clock needs from one tick to the next."""
+
+
+_SPACES = ("refs/heads", "refs/tags", "refs/replace", "refs/notes")
+
+Stamps = tuple[tuple[str, int, int, int], ...]
+"""Of every file and folder that holds refs: its path, number, size, and when it was last changed in any way."""
 
 
 class _Look(NamedTuple):
+    stamps: Stamps | None
+    """Where the refs were as they stood; None where they may have changed within the same tick of the clock."""
     refs: dict[str, str]
     settings: str
     hooks: tuple[tuple[str, int, int], ...]
@@ -31,16 +44,24 @@ class Strays:
     def __init__(self, git: Git) -> None:
         self._git = git
         self._common = git.git_folder
-        self._last = self._look()
+        self._last = self._look(None)
 
     def since_last(self) -> list[str]:
         """What has changed since, and was neither the user nor a run of ours."""
-        before, self._last = self._last, self._look()
+        before, self._last = self._last, self._look(self._last)
         return [*self._moved_refs(before), *self._changed_files(before)]
 
-    def _look(self) -> _Look:
-        refs = list_refs(self._git, "refs/heads", "refs/tags", "refs/replace", "refs/notes")
-        return _Look(refs, _digest(self._common / "config"), tuple(_files(self._common / "hooks")), self._lengths())
+    def _look(self, last: _Look | None) -> _Look:
+        # In this order: what changes after the stamps were taken is seen at the next look.
+        stamps = _settled(tuple(self._stamps()))
+        is_known = last is not None and stamps is not None and stamps == last.stamps
+        refs = last.refs if last is not None and is_known else list_refs(self._git, *_SPACES)
+        settings = _digest(self._common / "config")
+        return _Look(stamps, refs, settings, tuple(_files(self._common / "hooks")), self._lengths())
+
+    def _stamps(self) -> Iterator[tuple[str, int, int, int]]:
+        for name in ("packed-refs", "reftable", *_SPACES):
+            yield from _stamps_below(str(self._common / name))
 
     def _moved_refs(self, before: _Look) -> Iterator[str]:
         now = self._last.refs
@@ -73,6 +94,23 @@ class Strays:
         for folder in (self._common / "worktrees").glob("*"):
             if not folder.name.startswith(PREFIX):
                 yield folder / "logs" / "HEAD"
+
+
+def _stamps_below(path: str) -> Iterator[tuple[str, int, int, int]]:
+    try:
+        status = os.lstat(path)
+        entries = list(os.scandir(path)) if stat.S_ISDIR(status.st_mode) else []
+    except OSError:
+        return
+    yield path, status.st_ino, status.st_size, status.st_ctime_ns
+    for entry in entries:
+        yield from _stamps_below(entry.path)
+
+
+def _settled(stamps: Stamps) -> Stamps | None:
+    """The stamps, if another change would give others: one in the same tick of the clock would not."""
+    newest = max((changed for *_, changed in stamps), default=0)
+    return stamps if time.time_ns() - newest > _TICK_NS else None
 
 
 def _since(path: Path, place: int) -> bytes:

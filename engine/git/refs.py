@@ -5,6 +5,8 @@ All of ours stand under `refs/minipipe/`; the functions below name them.
 
 import os
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from engine.errors import GitFailed
 from engine.git.program import Git
@@ -13,6 +15,7 @@ OURS = "refs/minipipe/"
 PATCHES, CANDIDATES, SHADOWS = f"{OURS}patches/", f"{OURS}candidates/", f"{OURS}shadow/"
 _TRIES = 40
 _PAUSE_SECONDS = 0.05
+_NO_OTHERS: Mapping[str, str | None] = MappingProxyType({})
 
 
 def run_ref(run_id: str) -> str:
@@ -78,14 +81,17 @@ def put_ref(git: Git, name: str, commit: str) -> None:
         raise GitFailed("update-ref", f"{name} is being moved by somebody else")
 
 
-def move_ref(git: Git, name: str, new: str, old: str, *, why: str = "minipipe", instead_of: str | None = None) -> bool:
+def move_ref(
+    git: Git, name: str, new: str, old: str, *, why: str = "minipipe", others: Mapping[str, str | None] = _NO_OTHERS
+) -> bool:
     """Move a ref if it still is where it was believed to be; whether it was (zeros: it did not exist).
 
-    `instead_of` is a ref that has said `new` until now, and is deleted in the same instant.
+    `others` are refs of ours that are put to a commit with it, or deleted (None): all of them move, or none.
     """
     words = [b"update %s\0%s\0%s\0" % (os.fsencode(name), new.encode(), old.encode())]
-    if instead_of is not None:
-        words.append(b"delete %s\0\0" % os.fsencode(instead_of))
+    for other, commit in others.items():
+        verb, value = ("delete", "") if commit is None else ("update", f"{commit}\0")
+        words.append(b"%s %s\0%s\0" % (verb.encode(), os.fsencode(other), value.encode()))
     for _ in range(_TRIES):
         done = git.durable().ask("update-ref", "-m", why, "--no-deref", "--stdin", "-z", stdin=b"".join(words))
         if done.exit_code == 0:

@@ -1,8 +1,10 @@
 """A short program run to its end, bytes in and bytes out. For git and the like, never for steps."""
 
 import os
+import select
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +41,30 @@ def run_program(
     return Finished(process.returncode, output, errors)
 
 
+class _Program(subprocess.Popen[bytes]):
+    """A program whose end is noticed at once: where there is a limit, Python itself looks, naps and looks again."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        if timeout is not None and self.returncode is None and hasattr(os, "pidfd_open"):
+            _wait_for_end(self.pid, timeout)
+        return super().wait(timeout)
+
+
+def _wait_for_end(pid: int, seconds: float) -> None:
+    with suppress(OSError):
+        descriptor, poller = os.pidfd_open(pid), select.poll()
+        try:
+            poller.register(descriptor, select.POLLIN)
+            poller.poll(max(0.0, seconds) * 1000)
+        finally:
+            os.close(descriptor)
+
+
 def _start(
     argv: Sequence[str | bytes | os.PathLike[str]], cwd: Path, env: Mapping[str, str], held: Sequence[int]
 ) -> "subprocess.Popen[bytes]":
     try:
-        return subprocess.Popen(
+        return _Program(
             list(argv),
             cwd=cwd,
             env=dict(env),
