@@ -329,7 +329,7 @@ class Orchestrator:
             lock_path=workspace.state_folder / "promotion.lock",
             signature=Signature(identity_of(git), signing_settings(git) if signs else None),
             open_script=open_script,
-            free_worktrees=lambda: rescue(home, run.run_id),
+            free_worktrees=lambda: rescue(home, run.run_id, only=()),
             control=control,
         )
 
@@ -346,7 +346,7 @@ class Orchestrator:
     def _take_over(self, book: Runbook, attempts: Attempts, places: Workplaces, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
         deathless = recovery.end_leftovers(recovery.open_work(self.database, book.run.run_id))
-        places.rescue()
+        places.rescue({attempt.attempt_id for attempt in orphans})
         with self.journal.group():
             if deathless:
                 text = f"processes of a dead owner could not be ended: {', '.join(map(str, deathless))}"
