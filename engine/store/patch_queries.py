@@ -47,6 +47,12 @@ def patches_of(database: "Database", run_id: str, *, states: Collection[str] = (
     return [_patch(row) for row in database.dicts(query)]
 
 
+def patches_of_task(database: "Database", task_id: str) -> list[PatchRecord]:
+    """Oldest first."""
+    query = Patch.select().where(Patch.task_id == task_id).order_by(Patch.patch_id)
+    return [_patch(row) for row in database.dicts(query)]
+
+
 def list_patches(
     database: "Database",
     *,
