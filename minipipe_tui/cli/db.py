@@ -29,11 +29,6 @@ def add_arguments(parser: CommandParser) -> None:
     audit.set_defaults(run=_rebuild_audit)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    done: int = arguments.run(arguments)
-    return done
-
-
 def _check(arguments: argparse.Namespace) -> int:
     with opened_store() as (_, database):
         assert database is not None

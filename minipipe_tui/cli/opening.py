@@ -78,6 +78,15 @@ def operator_name() -> str:
         return f"uid {os.getuid()}"
 
 
+def add_reviewer_option(parser: CommandParser) -> None:
+    parser.add_argument("--reviewer", metavar="NAME", type=words, help="who decides (you)")
+
+
+def reviewer(arguments: argparse.Namespace) -> str:
+    """Who decides."""
+    return arguments.reviewer or operator_name()
+
+
 def add_variable_option(parser: CommandParser) -> None:
     parser.add_argument(
         "--var",

@@ -32,11 +32,6 @@ def add_arguments(parser: CommandParser) -> None:
     _add_prune(actions.add_parser("prune", help="remove orphans, unused trees beyond a few, and old archives"))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    done: int = arguments.run(arguments)
-    return done
-
-
 def _add_list(parser: CommandParser) -> None:
     parser.describe(
         "List the working trees of this repository that minipipe has made, and the archives of failed steps (refs, "
