@@ -48,9 +48,11 @@ LOOKS = [
     ["patch", "stats", "last"],
     ["patch", "stats", "--run", "last"],
     ["patch", "export", "last", "--format", "mail"],
+    ["worktree", "list"],
     ["db", "check"],
     ["review", "-h"],
     ["patch", "rollback", "-h"],
+    ["worktree", "prune", "-h"],
 ]
 
 # Everything that `--version` may load of ours.
