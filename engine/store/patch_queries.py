@@ -198,6 +198,16 @@ def gates_of(
     return [GateRecord(**row) for row in database.dicts(query)]
 
 
+def worker_name(database: "Database", run_id: str, worker_id: str) -> str | None:
+    """What works under the id of an attempt or a gate: `step S` or `gate G`; None if it is not on record."""
+    sql = (
+        "SELECT 'step ' || step_id FROM step_attempts WHERE run_id = ? AND attempt_id = ? "
+        "UNION ALL SELECT 'gate ' || name FROM gates WHERE run_id = ? AND gate_id = ?"
+    )
+    rows = database.rows(sql, (run_id, worker_id, run_id, worker_id))
+    return rows[0][0] if rows else None
+
+
 def _patch(row: Mapping[str, Any]) -> PatchRecord:
     return PatchRecord(
         **{
