@@ -121,22 +121,28 @@ class OpenPatches:
 
     def make_candidate_ref(self, patch: PatchRecord) -> None:
         if patch.candidate_commit is not None:
-            put_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
+            put_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit, self._missing_ref(patch))
+            self._note_ref(patch)
             self._with_candidate_ref.add(patch.patch_id)
 
     def refs_at_commit(self, patch: PatchRecord) -> dict[str, str | None]:
         """What becomes of a patch's own refs in the instant of its commit: its commit has one, its candidate none."""
-        refs: dict[str, str | None] = {}
-        if any(other.patch_id == patch.patch_id for other in self._without_ref):
-            refs[patch_ref(patch.patch_id)] = patch.commit_id
+        refs = self._missing_ref(patch)
         if patch.patch_id in self._with_candidate_ref:
             refs[candidate_ref(patch.patch_id)] = None
         return refs
 
     def note_refs_at_commit(self, patch: PatchRecord) -> None:
         """That has happened."""
-        self._without_ref = [other for other in self._without_ref if other.patch_id != patch.patch_id]
+        self._note_ref(patch)
         self._with_candidate_ref.discard(patch.patch_id)
+
+    def _missing_ref(self, patch: PatchRecord) -> dict[str, str | None]:
+        is_missing = any(other.patch_id == patch.patch_id for other in self._without_ref)
+        return {patch_ref(patch.patch_id): patch.commit_id} if is_missing else {}
+
+    def _note_ref(self, patch: PatchRecord) -> None:
+        self._without_ref = [other for other in self._without_ref if other.patch_id != patch.patch_id]
 
     def let_go_of_candidate(self, patch: PatchRecord) -> None:
         if patch.candidate_commit is not None and patch.patch_id in self._with_candidate_ref:
