@@ -221,6 +221,16 @@ class GitFailed(ToolError):
         self.said = said
 
 
+class CommitsLost(ToolError):
+    """What a run has committed is gone from the repository: somebody removed its ref, and git its commits."""
+
+    def __init__(self, run_id: str, commit: str) -> None:
+        super().__init__(
+            f"what {run_id} had committed ({commit[:12]}) is gone from the repository",
+            hint=f"minipipe patch list --run {run_id} tells what was in it; minipipe cancel {run_id} ends it",
+        )
+
+
 class WorktreeUnavailable(ToolError):
     """No working tree can be had for a step; it never runs anywhere else instead."""
 

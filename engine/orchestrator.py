@@ -15,7 +15,7 @@ from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.closing import close_run
 from engine.config.keys import Config
-from engine.errors import ActionRefused, EnvironmentUnfit, NotFound, RunOwned
+from engine.errors import ActionRefused, CommitsLost, EnvironmentUnfit, NotFound, RunOwned
 from engine.events import EventBus
 from engine.events.poke import PokeListener, Poker, commands_role
 from engine.executor.assembly import Surroundings, Workshop, signing_settings, worktrees_home
@@ -335,7 +335,7 @@ class Orchestrator:
             lock_path=workspace.state_folder / "promotion.lock",
             signature=Signature(identity_of(git), signing_settings(git) if signs else None),
             open_script=open_script,
-            free_worktrees=lambda: rescue(home, run.run_id),
+            free_worktrees=lambda: rescue(home, run.run_id, only=()),
             control=control,
         )
 
@@ -352,7 +352,7 @@ class Orchestrator:
     def _take_over(self, book: Runbook, attempts: Attempts, places: Workplaces, owner: ownership.Owner) -> None:
         orphans = queries.attempts_of(self.database, book.run.run_id, state="running")
         deathless = recovery.end_leftovers(recovery.open_work(self.database, book.run.run_id))
-        places.rescue()
+        places.rescue({attempt.attempt_id for attempt in orphans})
         with self.journal.group():
             if deathless:
                 text = f"processes of a dead owner could not be ended: {', '.join(map(str, deathless))}"
@@ -430,6 +430,9 @@ class Orchestrator:
         own_control.ask("cancel", operator=operator)
         try:
             self.execute_run(run_id, control=own_control)
+        except CommitsLost:
+            # There is nothing that its `finally` steps could start from.
+            self._close_unowned(run_id, RunState.CANCELED, "cancel", reason="canceled", operator=operator)
         finally:
             if control is None:
                 own_control.close()

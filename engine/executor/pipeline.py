@@ -4,7 +4,7 @@ Each move is on record, durably, before a ref follows it, so a kill at any point
 from the refs. A task is its patch's as long as it is `validating`; what becomes of it is told to the loop (`Owner`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
@@ -47,8 +47,7 @@ class Pipeline:
         self._close_orphaned_gates()
         drop_needless_refs(self._patches.git, self._journal.database)
         patches = self._patches.all_of_run()
-        for patch in without_ref(self._patches.git, patches):
-            self._patches.keep_alive(patch)
+        lost = self._keep_alive(patches)
         for patch in patches:
             is_waited_for = self._book.tasks[patch.step_id].state == TaskState.VALIDATING
             if is_waited_for and patch.state not in _SETTLED:
@@ -56,7 +55,22 @@ class Pipeline:
                 self._patches.put(patch)
                 if patch.state in IN_FLIGHT:
                     self._find_candidate(patch)
+                elif patch.patch_id in lost and patch.state in BEFORE_APPLIED:
+                    self._patches.set_aside(patch, ["lost.commit: its commit is gone"], Outcome.SUSPECT)
         self._integration.open(verified=self._verified())
+
+    def _keep_alive(self, patches: Sequence[PatchRecord]) -> set[str]:
+        """Let every patch have its ref, whoever removed it; answer those whose commits are gone."""
+        lost: set[str] = set()
+        for patch in without_ref(self._patches.git, patches):
+            if resolve_commit(self._patches.git, patch.commit_id) is None:
+                lost.add(patch.patch_id)
+            else:
+                self._patches.keep_alive(patch)
+        if lost:
+            names = ", ".join(sorted(lost))
+            self._journal.note("warning", self._book.run, reason=f"the commits of these patches are gone: {names}")
+        return lost
 
     def _find_candidate(self, patch: PatchRecord) -> None:
         """Keep the commit alive that was to be verified; one without gates had no ref until now."""
@@ -100,7 +114,8 @@ class Pipeline:
 
     def close_refs(self) -> None:
         """The run stands still, or has ended."""
-        drop_needless_refs(self._patches.git, self._journal.database)
+        if self._integration.is_shadow:
+            drop_needless_refs(self._patches.git, self._journal.database)
 
     # -- asked -----------------------------------------------------------------------------------------
 

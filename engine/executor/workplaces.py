@@ -4,7 +4,7 @@ A worktree is at the head of the run's own branch when its attempt starts, holds
 given back as soon as what was changed in it has been captured. There is no way from here to the user's own checkout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,8 +50,8 @@ class Workplaces(Protocol):
     def open(self, name: str, commit: str, *, step_id: str, before: Sequence[str] = ()) -> Workplace:
         """A place at a commit for the attempt or gate of this name, with what the steps `before` it kept."""
 
-    def rescue(self) -> None:
-        """Keep what the attempts of a dead owner had changed; their processes have ended."""
+    def rescue(self, attempt_ids: Collection[str]) -> None:
+        """Keep what these attempts of a dead owner had changed, and take back its places; its processes have ended."""
 
     def of(self, name: str) -> Workplace:
         """The place that was opened under a name."""
@@ -75,7 +75,7 @@ class TheFolderItself:
     def open(self, name: str, commit: str, *, step_id: str, before: Sequence[str] = ()) -> Workplace:
         return self._place
 
-    def rescue(self) -> None:
+    def rescue(self, attempt_ids: Collection[str]) -> None:
         pass
 
     def of(self, name: str) -> Workplace:
@@ -145,8 +145,8 @@ class OwnWorktrees:
     def _is_kept_free(self) -> bool:
         return self._kept is not None and all(place.worktree is not self._kept for place in self._places.values())
 
-    def rescue(self) -> None:
-        self._pool.rescue(self._run_id)
+    def rescue(self, attempt_ids: Collection[str]) -> None:
+        self._pool.rescue(self._run_id, only=attempt_ids)
 
     def of(self, name: str) -> Workplace:
         return self._places[name]

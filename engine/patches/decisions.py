@@ -20,8 +20,8 @@ Kind = Literal["approve", "reject", "request_changes", "withdraw", "mark", "quar
 VERB = "patch"
 """The verb of the command by which another process asks the run's owner for a decision."""
 
-NO_EXCEPTION = ("path.",)
-"""Rules whose findings nobody can set aside: git itself does not check such files out."""
+NO_EXCEPTION = ("path.", "lost.")
+"""Findings that nobody can set aside: git does not check such files out, or has nothing to check out."""
 
 _STATUS = {"approve": "approved", "reject": "rejected", "request_changes": "changes_requested"}
 
