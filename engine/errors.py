@@ -19,6 +19,7 @@
     │  └─ PatchConflict
     └─ StoreError   the environment or our memory is unfit   exit 5
        ├─ EnvironmentUnfit
+       │  └─ NoDatabase     nothing was recorded here yet
        ├─ NewerDatabase
        ├─ MigrationFailed
        ├─ StoreBusy
@@ -259,6 +260,14 @@ class StoreError(MinipipeError):
 
 class EnvironmentUnfit(StoreError):
     """Something around us is missing or not usable: git, a repository, a folder."""
+
+
+class NoDatabase(EnvironmentUnfit):
+    """Nothing was recorded here yet: there is no database, or only the empty file of one that is just being made."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is no database at {path}", hint="minipipe run PLAN makes one")
+        self.path = path
 
 
 class NewerDatabase(StoreError):

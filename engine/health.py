@@ -20,7 +20,7 @@ from pathlib import Path
 from engine import ownership
 from engine.backends.contract import ProcessFacts
 from engine.config.loading import load_config
-from engine.errors import MinipipeError
+from engine.errors import MinipipeError, NoDatabase
 from engine.events.poke import is_stale
 from engine.git import program as git
 from engine.process.family import adopt_orphans
@@ -69,8 +69,10 @@ class Site:
     @cached_property
     def database(self) -> Database | None:
         """The store, read-only; None where there is none yet. MinipipeError if it cannot be opened."""
-        path = self.workspace.database_path
-        return Database(path, read_only=True) if path.exists() else None
+        try:
+            return Database(self.workspace.database_path, read_only=True)
+        except NoDatabase:
+            return None
 
     @cached_property
     def interrupted(self) -> list[RunRecord]:

@@ -136,12 +136,18 @@ class Orchestrator:
             plan_path=old.plan_path,
             project_id=old.project_id,
             retry_of=old,
-            carried={task.step_id: task for task in queries.tasks_of(self.database, run_id) if _is_done(task)},
+            carried=self._carried(old),
             # What the old run has committed is there already: the new one goes on from it.
-            base_commit=old.head_commit,
+            base_commit=old.base_commit if old.mode == "shadow" else old.head_commit,
             target=old.target,
         )
         return run.run_id
+
+    def _carried(self, old: RunRecord) -> dict[str, TaskRecord]:
+        """What need not be done again; of a shadow run all that was done is gone."""
+        if old.mode == "shadow":
+            return {}
+        return {task.step_id: task for task in queries.tasks_of(self.database, old.run_id) if _is_done(task)}
 
     def import_patch(
         self, text: bytes, *, name: str, strip: int | None = None, target: str | None = None, how: ImportWishes

@@ -16,10 +16,11 @@ LIMIT_BYTES = 256 * 1024 * 1024
 
 
 class Artifacts:
-    """The kept files of one run, a folder a step."""
+    """The kept files of one run, a folder a step; for steps that were carried over, those of earlier runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *earlier: Path) -> None:
         self._folder = folder
+        self._earlier = earlier
 
     def keep(self, step_id: str, worktree: Git, outputs: Iterable[str]) -> None:
         """Copy what git ignores among a step's outputs; ValueError where that is too much, or no plain file."""
@@ -46,8 +47,8 @@ class Artifacts:
     def place(self, step_ids: Iterable[str], root: Path) -> None:
         """Put the kept files of these steps where another one is about to work."""
         for step_id in step_ids:
-            folder = self._folder / step_id
-            if folder.is_dir():
+            folders = (each / step_id for each in (self._folder, *self._earlier))
+            if (folder := next((each for each in folders if each.is_dir()), None)) is not None:
                 _copy_into(folder, root)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
+from engine.errors import ActionRefused
 from engine.plan.plan import Step
 from engine.store.records import AttemptRecord, PatchRecord
 
@@ -13,6 +14,7 @@ class NoPatches:
 
     is_idle = True
     is_working = False
+    is_starved = False
     waits_for: str | None = None
     head = ""
 
@@ -46,8 +48,8 @@ class NoPatches:
     def settle_gate(self, end: AttemptEnd) -> None:
         _never()
 
-    def obey(self, arguments: Mapping[str, Any]) -> str | None:
-        return "its steps work in the folder itself: there are no patches"
+    def obey(self, arguments: Mapping[str, Any]) -> None:
+        raise ActionRefused("decide", "patches", "its steps work in the folder itself: there are none")
 
     def cancel(self, *, finally_too: bool) -> None: ...
 

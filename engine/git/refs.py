@@ -72,12 +72,14 @@ def create_ref(git: Git, name: str, commit: str) -> None:
             raise GitFailed("update-ref", f"{name} is at {found}, not {commit}")
 
 
-def put_ref(git: Git, name: str, commit: str) -> None:
-    """Let a ref of ours say what the ledger says, wherever it was. Mostly it is new: that is tried first."""
-    if move_ref(git, name, commit, "0" * len(commit)):
+def put_ref(git: Git, name: str, commit: str, others: Mapping[str, str | None] = _NO_OTHERS) -> None:
+    """Let a ref of ours, and others with it, say what the ledger says, wherever it was. Mostly it is new: that is tried
+    first.
+    """
+    if move_ref(git, name, commit, "0" * len(commit), others=others):
         return
     found = read_ref(git, name)
-    if found != commit and not move_ref(git, name, commit, found or "0" * len(commit)):
+    if (found != commit or others) and not move_ref(git, name, commit, found or "0" * len(commit), others=others):
         raise GitFailed("update-ref", f"{name} is being moved by somebody else")
 
 

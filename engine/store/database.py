@@ -19,7 +19,7 @@ import peewee
 from peewee import SqliteDatabase
 
 from engine import clock
-from engine.errors import EnvironmentUnfit, MinipipeError, StoreBusy, StoreDamaged, StoreError
+from engine.errors import EnvironmentUnfit, MinipipeError, NoDatabase, StoreBusy, StoreDamaged, StoreError
 from engine.store import migrations, queries
 from engine.store.address import read_only_address
 
@@ -103,7 +103,7 @@ class Database:
     def _connect(self) -> None:
         if self.read_only:
             if not self.path.exists():
-                raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
+                raise NoDatabase(str(self.path))
             self.peewee.connect()
         else:
             self._make_folder()
@@ -142,6 +142,8 @@ class Database:
                 return
 
     def _bring_up_to_date(self) -> None:
+        if self.read_only and migrations.applied(self.peewee) == 0:
+            raise NoDatabase(str(self.path))  # Asked first: a moment later it may be there.
         if migrations.is_current(self.peewee, str(self.path)):
             return
         if self.read_only:

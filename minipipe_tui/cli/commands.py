@@ -1,7 +1,8 @@
 """The table of commands: name, group, one line of help, and the module that does the work.
 
-`minipipe --help` is made from this table alone; only the named command's module is ever imported. A module
-offers `add_arguments(parser)` and `run(arguments) -> int`. To add a command, add a row.
+`minipipe --help` is made from this table alone; only the named command's module is ever imported. A module offers
+`add_arguments(parser)` and `run(arguments) -> int`; in a group each action sets its own `run` as a default of its
+parser. To add a command, add a row.
 """
 
 from collections.abc import Iterator

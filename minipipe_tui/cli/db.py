@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from engine.errors import EnvironmentUnfit
+from engine.errors import NoDatabase
 from engine.events.audit import rebuild
 from engine.store import queries
 from engine.store.database import Database
@@ -27,11 +27,6 @@ def add_arguments(parser: CommandParser) -> None:
     migrate.set_defaults(run=_migrate)
     audit = actions.add_parser("rebuild-audit", help="write events.jsonl anew from the database")
     audit.set_defaults(run=_rebuild_audit)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    done: int = arguments.run(arguments)
-    return done
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -69,5 +64,5 @@ def _rebuild_audit(_: argparse.Namespace) -> int:
 def _opened_for_writing() -> Database:
     path = find_workspace(Path.cwd()).database_path
     if not path.exists():
-        raise EnvironmentUnfit(f"there is no database at {path}", hint="minipipe run PLAN makes one")
+        raise NoDatabase(str(path))
     return Database(path)

@@ -19,9 +19,8 @@ from engine.store.documents import owner_of_run
 from engine.store.patch_documents import patch_actions, patch_document
 from engine.store.records import PatchRecord
 from minipipe_tui.cli.inert import inert_line
-from minipipe_tui.cli.opening import named_patch, operator_name, words
+from minipipe_tui.cli.opening import named_patch
 from minipipe_tui.cli.output import print_json, print_lines
-from minipipe_tui.cli.parser import CommandParser
 from minipipe_tui.cli.sheet import command_of
 
 _BECAME = {
@@ -33,14 +32,6 @@ _BECAME = {
     "release": "released from quarantine",
     "drop": "dropped",
 }
-
-
-def add_reviewer_option(parser: CommandParser) -> None:
-    parser.add_argument("--reviewer", metavar="NAME", type=words, help="who decides (you)")
-
-
-def reviewer(arguments: argparse.Namespace) -> str:
-    return arguments.reviewer or operator_name()
 
 
 @contextmanager

@@ -7,20 +7,36 @@ nobody), and help shows examples. What an argument completes to follows from its
 import argparse
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import NoReturn, Protocol, cast
+from typing import NamedTuple, NoReturn, Protocol, cast
 
 from engine.errors import UsageError
 from minipipe_tui.cli.commands import Command
 
 
 class CommandModule(Protocol):
-    """What every module in the table of commands offers."""
+    """What every module in the table of commands offers; of a group each action has its own `run`."""
 
     def add_arguments(self, parser: "CommandParser") -> None: ...
 
     def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+class Later(NamedTuple):
+    """The function that carries an action out, imported only when it is called.
+
+    So looking stays quick beside actions of the same command that need the whole engine.
+    """
+
+    module: str
+    function: str
+
+    def __call__(self, arguments: argparse.Namespace) -> int:
+        return self.find()(arguments)
+
+    def find(self) -> Callable[[argparse.Namespace], int]:
+        return cast(Callable[[argparse.Namespace], int], getattr(import_module(self.module), self.function))
 
 
 class _HelpLayout(argparse.RawDescriptionHelpFormatter):
@@ -78,7 +94,9 @@ def load(command: Command) -> CommandModule:
 
 
 def build(command: Command, module: CommandModule) -> CommandParser:
-    """The whole parser of one command."""
+    """The whole parser of one command; what it reads has the function to call as `run`."""
     parser = CommandParser(f"minipipe {command.name}", description=command.help)
+    if not command.actions:
+        parser.set_defaults(run=module.run)
     module.add_arguments(parser)
     return parser

@@ -32,11 +32,6 @@ def add_arguments(parser: CommandParser) -> None:
     _add_new(actions.add_parser("new", help="begin a plan"))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    done: int = arguments.run(arguments)
-    return done
-
-
 def _add_validate(parser: CommandParser) -> None:
     parser.describe("Check a plan. Exit code 2 if anything is wrong, and all of it is said.")
     parser.add_argument("plan", metavar="PLAN", help="the plan's file")

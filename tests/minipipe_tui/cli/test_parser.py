@@ -1,11 +1,14 @@
 """A parser with our manners, also for groups of actions."""
 
 import argparse
+from collections.abc import Iterator
 
 import pytest
 
 from engine.errors import UsageError
-from minipipe_tui.cli.parser import CommandParser
+from minipipe_tui.cli import parser as parsers
+from minipipe_tui.cli.commands import COMMANDS
+from minipipe_tui.cli.parser import CommandParser, Later
 
 
 @pytest.fixture
@@ -93,3 +96,22 @@ def test_options_may_stand_between_arguments_of_which_some_are_left_out(
         group.parse_args(["comment", "--line", "3"])
     with pytest.raises(UsageError):
         group.parse_args(["comment", "a", "b", "c"])
+
+
+def actions_of(parser: CommandParser) -> Iterator[CommandParser]:
+    for action in parser.arguments():
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.values()
+
+
+@pytest.mark.parametrize("name", [name for name, row in COMMANDS.items() if row.actions])
+def test_every_action_of_a_group_has_a_function_that_exists(name: str) -> None:
+    for parser in actions_of(parsers.build(COMMANDS[name], parsers.load(COMMANDS[name]))):
+        run = parser.get_default("run")
+        assert callable(run.find() if isinstance(run, Later) else run), parser.prog
+
+
+def test_what_comes_later_is_only_looked_for_when_it_is_called() -> None:
+    later = Later("minipipe_tui.cli.no_such_module", "run")
+    with pytest.raises(ModuleNotFoundError):
+        later(argparse.Namespace())
