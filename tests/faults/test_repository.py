@@ -353,7 +353,7 @@ def test_a_disk_that_is_full_when_a_change_is_committed_ends_the_run_and_a_resum
         {
             "id": "fill",
             "type": "CUSTOM",
-            "shell": f"test -e {shop.side}/once || cat /dev/zero > {filler}; touch {shop.side}/once",
+            "shell": f"test -e {shop.side}/once || {{ touch {shop.side}/once; cat /dev/zero > {filler}; }}",
         }
     ]
     done = shop.minipipe("run", str(plan(shop, step(shop, "echo x > x.txt", gates=["fill"]), gates=gates)))
