@@ -35,6 +35,7 @@ class Capturing:
         """The change in a worktree, if there is one; GitFailed where it cannot be told."""
         worktree = place.worktree
         assert worktree is not None
+        worktree.put_git_file_back()
         if trouble := worktree.check():
             raise GitFailed("capture", f"the worktree is no longer what it was: {trouble}")
         clear_traps(worktree.path)
