@@ -147,6 +147,7 @@ class Pipeline:
 
     def settle_gate(self, end: AttemptEnd) -> None:
         self._passage.settle_gate(end)
+        self.look_around("a check")
 
     def obey(self, arguments: Mapping[str, Any]) -> str | None:
         """Write down what somebody decided; None, or why it is refused."""

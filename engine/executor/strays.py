@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.git.program import Git
-from engine.git.refs import list_refs
+from engine.git.refs import list_refs, ref_differences
 from engine.worktrees.places import PREFIX
 
 _OURS = b"\tminipipe: "
 _LINE_BYTES = 400
+_STASH = "refs/stash"
+_SETTINGS = ("config", "config.worktree", "info/attributes", "info/exclude")
 
 
 class _Look(NamedTuple):
@@ -39,20 +41,19 @@ class Strays:
         return [*self._moved_refs(before), *self._changed_files(before)]
 
     def _look(self) -> _Look:
-        refs = list_refs(self._git, "refs/heads", "refs/tags", "refs/replace", "refs/notes")
-        return _Look(refs, _digest(self._common / "config"), tuple(_files(self._common / "hooks")), self._lengths())
+        refs = list_refs(self._git, "refs/heads", "refs/tags", _STASH, "refs/replace", "refs/notes")
+        settings = "".join(_digest(self._common / name) for name in _SETTINGS)
+        return _Look(refs, settings, tuple(_files(self._common / "hooks")), self._lengths())
 
     def _moved_refs(self, before: _Look) -> Iterator[str]:
         now = self._last.refs
-        for name in sorted(before.refs.keys() | now.keys()):
-            old, new = before.refs.get(name), now.get(name)
-            if old != new and not self._is_explained(name, new, before.logs):
-                verb = "was made" if old is None else "was deleted" if new is None else "was moved"
-                yield f"{name} {verb}"
+        for name, what in ref_differences(before.refs, now):
+            if not self._is_explained(name, now.get(name), before.logs):
+                yield f"{name} {what}"
 
     def _changed_files(self, before: _Look) -> Iterator[str]:
         if before.settings != self._last.settings:
-            yield "the repository's settings (.git/config) were changed"
+            yield "the repository's settings (.git/config, .git/info) were changed"
         if before.hooks != self._last.hooks:
             yield "the repository's hooks were changed"
 
@@ -60,13 +61,22 @@ class Strays:
         """Whether a run of ours says so, or a HEAD that is not ours went there in the meantime."""
         if new is None:
             return False
+        if name == _STASH:
+            return self._is_stash_of_user(logs.get(self._common / "logs" / _STASH, 0))
         if _OURS in _since(self._common / "logs" / name, -_LINE_BYTES):
             return True
         wanted = f" {new} ".encode()
         return any(wanted in _since(log, logs.get(log, 0)) for log in self._logs_of_others())
 
+    def _is_stash_of_user(self, length: int) -> bool:
+        """Whether something was put on the stash from a branch; taken off may it be by anybody."""
+        log = self._common / "logs" / _STASH
+        added = _since(log, length)
+        return bool(added) and b" (no branch): " not in added
+
     def _lengths(self) -> dict[Path, int]:
-        return {log: log.stat().st_size for log in self._logs_of_others() if log.exists()}
+        logs = (*self._logs_of_others(), self._common / "logs" / _STASH)
+        return {log: log.stat().st_size for log in logs if log.exists()}
 
     def _logs_of_others(self) -> Iterator[Path]:
         yield self._common / "logs" / "HEAD"
