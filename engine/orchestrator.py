@@ -463,7 +463,13 @@ class Orchestrator:
 
     def tell_owner(self, run_id: str, verb: Verb, operator: str | None = None) -> bool:
         """Whether the run's owner has done it; False where nobody owns the run, or no longer."""
-        return self._has_owner(run_id) and self._owners.have_done(self._find(run_id), verb, operator=operator)
+        if not self._has_owner(run_id):
+            return False
+        run = self._find(run_id)
+        if RunStateMachine.is_terminal(run.state) and promotion.is_unfinished(run):
+            why = f"it has {run.state}, and its changes are on their way to {run.target or 'a branch of their own'}"
+            raise ActionRefused(verb, run_id, why, hint="Ctrl-C where it runs stops that")
+        return self._owners.have_done(run, verb, operator=operator)
 
     def _move_unowned(self, run_id: str, state: str, trigger: str, operator: str | None, **details: Any) -> bool:
         if queries.find_run(self.database, run_id) is None:
