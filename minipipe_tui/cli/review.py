@@ -154,7 +154,7 @@ def _add_comment(parser: CommandParser) -> None:
     )
     parser.takes_options_between = True
     add_patch_argument(parser, of_queue=True)
-    parser.add_argument("text", metavar="TEXT", type=words, help="what is to be said")
+    parser.add_argument("text", metavar="TEXT", type=words, help="what is to be said; after -- if it begins with -")
     parser.add_argument("--file", metavar="PATH", help="the file that it is about")
     parser.add_argument("--line", metavar="N", type=int, help="the line of that file; it must be in the diff")
     parser.add_argument("--side", choices=("old", "new"), help="which of the two files the line is one of (new)")

@@ -292,3 +292,12 @@ def test_comments_are_shown_with_their_place(patch_id: str, here: Cli) -> None:
     out = here("review", "show", patch_id).out
     assert "Grace on n w.txt:1:\n  why?\n" in out
     assert "  all of it\n  is odd\n" in out
+
+
+def test_a_comment_may_look_like_an_option(patch_id: str, here: Cli) -> None:
+    assert here("review", "comment", patch_id, "--", "--verbose").code == 0
+    assert here("review", "comment", "--reviewer", "Grace", patch_id, "--", "-1 for this").code == 0
+    assert here("review", "comment", "--ledger-id", patch_id, "--", "-x").code == 0
+    assert here("review", "comment", patch_id, "-x").code == 2
+    said = here("review", "show", patch_id, "--json").document["review"]["comments"]
+    assert [each["text"] for each in said] == ["--verbose", "-1 for this", "-x"]
