@@ -12,8 +12,8 @@ from minipipe_tui.cli.listing import shown_id, shown_time
 from minipipe_tui.cli.opening import opened_store
 from minipipe_tui.cli.output import print_json, print_lines, say
 from minipipe_tui.cli.parser import CommandParser
-from minipipe_tui.cli.report import run_took, state_cell
-from minipipe_tui.cli.table import print_table
+from minipipe_tui.cli.report import run_took
+from minipipe_tui.cli.table import print_table, state_cell
 from minipipe_tui.cli.wording import in_words
 
 

@@ -15,7 +15,7 @@ def add_arguments(parser: CommandParser) -> None:
         examples=("minipipe show", "minipipe show last --all", "minipipe show run_01J8 --json"),
     )
     parser.add_argument("run_id", metavar="RUN", nargs="?", default="last", help=f"{RUN_HELP}; without it, the newest")
-    parser.add_argument("--all", action="store_true", help="every step, of a long plan too; JSON always has all")
+    parser.add_argument("--all", action="store_true", help="every step and patch, however many; JSON always has all")
     parser.add_json_option()
 
 
@@ -25,5 +25,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(document)
     else:
-        print_report(document, every_step=arguments.all)
+        print_report(document, is_whole=arguments.all)
     return 0
