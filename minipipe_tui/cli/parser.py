@@ -58,6 +58,11 @@ class _HelpLayout(argparse.RawDescriptionHelpFormatter):
         columns = os.environ.get("COLUMNS", "")
         super().__init__(prog, max_help_position=26, width=min(int(columns) if columns.isdecimal() else 80, 80))
 
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment  # The actions of a group stand further in.
+
 
 class CommandParser(argparse.ArgumentParser):
     """A parser that raises what the boundary understands."""

@@ -23,7 +23,10 @@ def add_arguments(parser: CommandParser) -> None:
         examples=("minipipe runs --state failed", "minipipe runs --plan build --limit 5 --json"),
     )
     parser.add_argument(
-        "--state", metavar="STATE", choices=RunStateMachine.states(), help=", ".join(RunStateMachine.states())
+        "--state",
+        metavar="STATE",
+        choices=RunStateMachine.states(),
+        help=f"only in this state: {', '.join(RunStateMachine.states())}",
     )
     parser.add_argument("--plan", metavar="PLAN_ID", help="only runs of this plan")
     parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many (20)")
