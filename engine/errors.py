@@ -116,7 +116,7 @@ class NotFound(UserError):
 
     def __init__(self, kind: str, given: str, *, candidates: Sequence[str] = (), hint: str = "") -> None:
         if candidates:
-            message = f"{given!r} may be {len(candidates)} {kind}s: {', '.join(candidates[:5])}"
+            message = f"{given!r} may be one of {len(candidates)}: {', '.join(candidates[:5])}"
             hint = "give more of the id"
         else:
             message = f"there is no {kind} {given!r}"

@@ -15,6 +15,8 @@ from engine.executor.gatekeeper import Setting
 from engine.executor.inbox import Inbox
 from engine.executor.integration import Integration
 from engine.executor.loop import RunLoop
+from engine.executor.no_patches import NoPatches
+from engine.executor.onlooker import Onlooker
 from engine.executor.open_patches import OpenPatches
 from engine.executor.pipeline import Pipeline
 from engine.executor.runbook import Runbook
@@ -139,7 +141,12 @@ class Workshop:
             intake = Intake(self._book.journal, self.git, self._diffs)
             patches = OpenPatches(loop, self._book, intake, Integration(self.git, self._book), self.rules)
             loop.pipeline = Pipeline(patches, self.setting(), self.signature(), Strays(self.git))
+        else:
+            loop.pipeline = NoPatches(Onlooker(self._book.script.workspace), self._warn)
         return loop
+
+    def _warn(self, text: str) -> None:
+        self._book.journal.note("warning", self._book.run, reason=text)
 
     def signature(self) -> Signature:
         """Who this run's commits are by, and how they are signed, if the user wants that."""

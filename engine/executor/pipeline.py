@@ -179,6 +179,7 @@ class Pipeline:
 
     def settle_gate(self, end: AttemptEnd) -> None:
         self._passage.settle_gate(end)
+        self.look_around("a check")
 
     def obey(self, arguments: Mapping[str, Any]) -> None:
         """Write down what somebody decided; Refused or UserError where that cannot be."""

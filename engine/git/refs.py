@@ -5,7 +5,7 @@ All of ours stand under `refs/minipipe/`; the functions below name them.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from engine.errors import GitFailed
@@ -62,6 +62,14 @@ def list_refs(git: Git, *prefixes: str) -> dict[str, str]:
     output = git.tell("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
     pairs = (line.decode(errors="surrogateescape").split(" ", 1) for line in output.split(b"\n") if line)
     return {name: object_id for object_id, name in pairs}
+
+
+def ref_differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The refs that are otherwise than before, and what has become of each."""
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            yield name, "was made" if old is None else "was deleted" if new is None else "was moved"
 
 
 def create_ref(git: Git, name: str, commit: str) -> None:

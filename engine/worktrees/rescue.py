@@ -60,4 +60,7 @@ def _keep(slot: Slot, lock: int, user: Holder) -> str | None:
     record = read_record(slot.record)
     assert record is not None
     worktree.commit = record.commit
-    return archive_changes(worktree, f"{ORPHANS}{user.step_id}")
+    try:
+        return archive_changes(worktree, f"{ORPHANS}{user.step_id}")
+    finally:
+        worktree.leave_branches()

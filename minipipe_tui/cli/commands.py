@@ -37,7 +37,7 @@ _ROWS = (
     Command("rollback", "run", "undo what a run has committed"),
     Command("demo", "run", "see it work: a small repository and a plan that shows the ideas"),
     Command("runs", "look", "the runs of this repository, newest first"),
-    Command("show", "look", "one run: its steps, attempts and what it waits for"),
+    Command("show", "look", "one run: its steps and patches, and what it waits for"),
     Command("status", "look", "how many of everything are in which state"),
     Command("events", "look", "what happened, as JSON Lines; --follow goes on"),
     Command("logs", "look", "what a step printed; --follow goes on"),
@@ -50,7 +50,7 @@ _ROWS = (
     Command(
         "patch",
         "changes",
-        "list, show, import, export, release, roll back, …",
+        "list, show, import, export, release, rollback, …",
         actions=("list", "show", "stats", "import", "export", "quarantine", "release", "drop", "rollback"),
     ),
     Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),

@@ -22,6 +22,7 @@ from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.opening import named_patch
 from minipipe_tui.cli.output import print_json, print_lines
 from minipipe_tui.cli.sheet import command_of
+from minipipe_tui.cli.wording import review_in_words
 
 _BECAME = {
     "approve": "approved",
@@ -50,13 +51,11 @@ def check_offered(orchestrator: Orchestrator, patch: PatchRecord, action: str) -
     if action == "undo" and patch.state == PatchState.AWAITING_REVIEW:
         why = "nothing was decided that could be taken back"
     elif "undo" in offered:
-        why = f"it was {_in_words(patch.review_status)} by {patch.reviewed_by or 'somebody'}, and waits for its run"
+        why = (
+            f"it was {review_in_words(patch.review_status)} by {patch.reviewed_by or 'somebody'}, and waits for its run"
+        )
     hint = command_of(offered[0], patch.patch_id) if offered else f"minipipe patch show {patch.patch_id}"
     raise ActionRefused(action, patch.patch_id, why, hint=hint)
-
-
-def _in_words(status: str) -> str:
-    return "sent back" if status == "changes_requested" else status
 
 
 def decide(orchestrator: Orchestrator, decision: Decision, *, as_json: bool) -> int:

@@ -9,7 +9,7 @@ import os
 import textwrap
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import NamedTuple, NoReturn, Protocol, cast
+from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from engine.errors import UsageError
 from minipipe_tui.cli.commands import Command
@@ -39,12 +39,29 @@ class Later(NamedTuple):
         return cast(Callable[[argparse.Namespace], int], getattr(import_module(self.module), self.function))
 
 
+class _PlainWord(str):
+    """A word that is no option, whatever it begins with."""
+
+    __slots__ = ()
+
+
+def _with_plain_words(words: Sequence[str]) -> list[str]:
+    """What stands after `--` is told once: argparse forgets it where a parser is one of a group, or parses twice."""
+    place = next((place for place, word in enumerate(words) if word == "--" and not isinstance(word, _PlainWord)), None)
+    return list(words) if place is None else [*words[:place], *map(_PlainWord, words[place + 1 :])]
+
+
 class _HelpLayout(argparse.RawDescriptionHelpFormatter):
     """Help as wide as the terminal but never wider than a page."""
 
     def __init__(self, prog: str) -> None:
         columns = os.environ.get("COLUMNS", "")
         super().__init__(prog, max_help_position=26, width=min(int(columns) if columns.isdecimal() else 80, 80))
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment  # The actions of a group stand further in.
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -60,13 +77,17 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
+        words = _with_plain_words(args or ())
         if not self.takes_options_between:
-            return super().parse_known_args(args, namespace)
+            return super().parse_known_args(words, namespace)
         self.takes_options_between = False  # What follows comes back here, for the options and then for the rest.
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            return self.parse_known_intermixed_args(words, namespace)
         finally:
             self.takes_options_between = True
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        return None if isinstance(arg_string, _PlainWord) else super()._parse_optional(arg_string)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog.removeprefix('minipipe ')}: {message}", hint=f"{self.prog} -h")

@@ -28,7 +28,7 @@ _ACTIONS = "minipipe_tui.cli.patch_actions"
 
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
-        "Look at the changes that steps have made, whatever became of them, and act on one.",
+        "Look at patches, the changes that steps have made, whatever became of them, and act on one.",
         examples=("minipipe patch list --run last", "minipipe patch show last --diff"),
     )
     actions = parser.add_actions()
@@ -100,7 +100,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _add_show(parser: CommandParser) -> None:
     parser.describe(
         "Show a patch: where it comes from, what became of it and why, its gates, and its files.",
-        examples=("minipipe patch show last", "minipipe patch show pat_01J8 --diff"),
+        examples=("minipipe patch show last", "minipipe patch show last --diff"),
     )
     add_patch_argument(parser)
     parser.add_argument("--diff", action="store_true", help="the diff too, with its hunks numbered")
@@ -185,7 +185,7 @@ def _add_import(parser: CommandParser) -> None:
 def _add_quarantine(parser: CommandParser) -> None:
     parser.describe(
         "Set a patch aside. Its step is tried again if it may be; otherwise the patch waits for `release` or `drop`.",
-        examples=("minipipe patch quarantine pat_01J8 --reason 'it talks to the network'",),
+        examples=("minipipe patch quarantine last --reason 'it talks to the network'",),
     )
     add_patch_argument(parser)
     parser.add_argument("--reason", metavar="TEXT", type=words, required=True, help="why")
@@ -210,7 +210,7 @@ def _add_release(parser: CommandParser) -> None:
     parser.describe(
         "Let a quarantined patch go on after another look: it counts as approved, and its gates run again. If its run "
         "has ended, it becomes a run of its own, executed here and now.",
-        examples=("minipipe patch release pat_01J8 --comment 'the flaky test is known'",),
+        examples=("minipipe patch release last --comment 'the flaky test is known'",),
     )
     add_patch_argument(parser)
     parser.add_argument("--comment", metavar="TEXT", type=words, help="why it may")
@@ -224,7 +224,7 @@ def _add_rollback(parser: CommandParser) -> None:
     parser.describe(
         "Take back what a committed patch has changed: the inverse change is merged, checked by the same gates, and "
         "committed.",
-        examples=("minipipe patch rollback pat_01J8",),
+        examples=("minipipe patch rollback last",),
     )
     add_patch_argument(parser)
     add_reviewer_option(parser)

@@ -16,7 +16,7 @@ _ACTIONS = "minipipe_tui.cli.review_actions"
 
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
-        "Look at the changes that wait for a person, and decide about them.",
+        "Look at the patches that wait for a person, and decide about them.",
         examples=("minipipe review list", "minipipe review show last", "minipipe review approve last"),
     )
     actions = parser.add_actions()
@@ -68,7 +68,7 @@ def _add_show(parser: CommandParser) -> None:
     parser.describe(
         "Show a patch as a reviewer wants it: where it comes from, why it waits, whether it still applies, what was "
         "said about it, and its diff. Hunks are numbered over the whole patch, as `approve --hunks` takes them.",
-        examples=("minipipe review show last", "minipipe review show pat_01J8 --stat"),
+        examples=("minipipe review show last", "minipipe review show last --stat"),
     )
     add_patch_argument(parser, of_queue=True)
     parser.add_argument("--stat", action="store_true", help="a line for each file instead of the diff")
@@ -84,7 +84,7 @@ def _add_approve(parser: CommandParser) -> None:
         "Let a patch go on. With --file, --hunks or --edit only that part goes on, checked again; the rest is dropped, "
         "or sent back to the step. An approval counts for the very commit that was looked at.",
         examples=(
-            "minipipe review approve pat_01J8 --comment 'fine'",
+            "minipipe review approve last --comment 'fine'",
             "minipipe review approve last --hunks 1,3-5 --send-back",
             "minipipe review approve last --file src/app.py --file README.md",
         ),
@@ -106,7 +106,7 @@ def _add_approve(parser: CommandParser) -> None:
 def _add_reject(parser: CommandParser) -> None:
     parser.describe(
         "Give a patch up. Its step has failed, and is not tried again.",
-        examples=("minipipe review reject pat_01J8 --reason 'it deletes the tests'",),
+        examples=("minipipe review reject last --reason 'it deletes the tests'",),
     )
     add_patch_argument(parser, of_queue=True)
     parser.add_argument("--reason", metavar="TEXT", type=words, required=True, help="why")
@@ -148,13 +148,13 @@ def _add_comment(parser: CommandParser) -> None:
         "Say something about a patch, a file of it, or a line of its diff. It decides nothing; `request-changes` hands "
         "all comments to the step.",
         examples=(
-            "minipipe review comment pat_01J8 'why a global?'",
+            "minipipe review comment last 'why a global?'",
             "minipipe review comment last --file src/app.py --line 12 'this can be None'",
         ),
     )
     parser.takes_options_between = True
     add_patch_argument(parser, of_queue=True)
-    parser.add_argument("text", metavar="TEXT", type=words, help="what is to be said")
+    parser.add_argument("text", metavar="TEXT", type=words, help="what is to be said; after -- if it begins with -")
     parser.add_argument("--file", metavar="PATH", help="the file that it is about")
     parser.add_argument("--line", metavar="N", type=int, help="the line of that file; it must be in the diff")
     parser.add_argument("--side", choices=("old", "new"), help="which of the two files the line is one of (new)")

@@ -371,7 +371,7 @@ def test_canceling_drops_what_is_not_committed(repo: Repo) -> None:
             "refs/heads/main was moved",
         ),
         ("git branch sneaky", "refs/heads/sneaky was made"),
-        ("git config alias.x y", "the repository's settings (.git/config) were changed"),
+        ("git config alias.x y", "the repository's settings (.git/config, .git/info) were changed"),
         ('echo exit > "$(git rev-parse --git-common-dir)/hooks/post-commit"', "the repository's hooks were changed"),
     ],
 )

@@ -78,6 +78,10 @@ def test_every_argument_can_be_listed(group: CommandParser) -> None:
         (["text", "--line", "3"], (None, "text", 3)),
         (["A", "- a text with a dash", "--line", "3"], ("A", "- a text with a dash", 3)),
         (["A", "--", "text"], ("A", "text", None)),
+        (["A", "--", "-1"], ("A", "-1", None)),
+        (["--", "A", "--line"], ("A", "--line", None)),
+        (["--line", "3", "--", "--line"], (None, "--line", 3)),
+        (["A", "--line", "3", "--", "--line"], ("A", "--line", 3)),
     ],
 )
 def test_options_may_stand_between_arguments_of_which_some_are_left_out(
@@ -102,6 +106,15 @@ def actions_of(parser: CommandParser) -> Iterator[CommandParser]:
     for action in parser.arguments():
         if isinstance(action, argparse._SubParsersAction):
             yield from action.choices.values()
+
+
+def test_what_stands_after_two_dashes_is_no_option() -> None:
+    group = CommandParser("minipipe plan")
+    validate = group.add_actions().add_parser("validate")
+    validate.add_argument("plan")
+    validate.add_argument("--json", action="store_true")
+    for words in (["--json", "--", "-odd.json"], ["--", "-odd.json"]):
+        assert group.parse_args(["validate", *words]).plan == "-odd.json"
 
 
 @pytest.mark.parametrize("name", [name for name, row in COMMANDS.items() if row.actions])
