@@ -11,7 +11,8 @@ from engine.config.loading import load_config
 from engine.git.program import common_folder
 from engine.store.patch_queries import worker_name
 from engine.workspace import Workspace, find_workspace
-from engine.worktrees.inventory import IN_USE, Found, home_in, list_pool
+from engine.worktrees.inventory import IN_USE, Found, list_pool
+from engine.worktrees.places import home_in
 from minipipe_tui.cli.listing import is_narrow, shown_time
 from minipipe_tui.cli.opening import git_of, opened_store
 from minipipe_tui.cli.output import print_json, say
