@@ -116,7 +116,7 @@ class NotFound(UserError):
 
     def __init__(self, kind: str, given: str, *, candidates: Sequence[str] = (), hint: str = "") -> None:
         if candidates:
-            message = f"{given!r} may be {len(candidates)} {kind}s: {', '.join(candidates[:5])}"
+            message = f"{given!r} may be one of {len(candidates)}: {', '.join(candidates[:5])}"
             hint = "give more of the id"
         else:
             message = f"there is no {kind} {given!r}"
@@ -219,6 +219,16 @@ class GitFailed(ToolError):
         )
         self.action = action
         self.said = said
+
+
+class CommitsLost(ToolError):
+    """What a run has committed is gone from the repository: somebody removed its ref, and git its commits."""
+
+    def __init__(self, run_id: str, commit: str) -> None:
+        super().__init__(
+            f"what {run_id} had committed ({commit[:12]}) is gone from the repository",
+            hint=f"minipipe patch list --run {run_id} tells what was in it; minipipe cancel {run_id} ends it",
+        )
 
 
 class WorktreeUnavailable(ToolError):

@@ -6,7 +6,7 @@ What git does not ignore is part of the step's patch and needs no other way.
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engine.git.program import Git
@@ -16,21 +16,21 @@ LIMIT_BYTES = 256 * 1024 * 1024
 
 
 class Artifacts:
-    """The kept files of one run, a folder a step."""
+    """The kept files of one run, a folder a step; for steps that were carried over, those of earlier runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *earlier: Path) -> None:
         self._folder = folder
+        self._earlier = earlier
 
     def keep(self, step_id: str, worktree: Git, outputs: Iterable[str]) -> None:
         """Copy what git ignores among a step's outputs; ValueError where that is too much, or no plain file."""
         assert worktree.work_tree is not None
         shutil.rmtree(self._folder / step_id, ignore_errors=True)
         budget = LIMIT_BYTES
-        for output in outputs:
-            if worktree.ask("check-ignore", "--quiet", "--no-index", "--", output).exit_code == 0:
-                budget -= self._keep_one(worktree.work_tree / output, self._folder / step_id / output)
-                if budget < 0:
-                    raise ValueError(f"the outputs that git ignores are larger than {LIMIT_BYTES // 1024**2} MiB")
+        for name in _ignored_among(worktree, outputs):
+            budget -= self._keep_one(worktree.work_tree / name, self._folder / step_id / name)
+            if budget < 0:
+                raise ValueError(f"the outputs that git ignores are larger than {LIMIT_BYTES // 1024**2} MiB")
 
     def _keep_one(self, source: Path, target: Path) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,9 +46,21 @@ class Artifacts:
     def place(self, step_ids: Iterable[str], root: Path) -> None:
         """Put the kept files of these steps where another one is about to work."""
         for step_id in step_ids:
-            folder = self._folder / step_id
-            if folder.is_dir():
+            folders = (each / step_id for each in (self._folder, *self._earlier))
+            if (folder := next((each for each in folders if each.is_dir()), None)) is not None:
                 _copy_into(folder, root)
+
+
+def _ignored_among(worktree: Git, outputs: Iterable[str]) -> Iterator[str]:
+    """What git ignores: an output itself, or single files in a folder that git knows otherwise."""
+    for output in outputs:
+        if worktree.ask("check-ignore", "--quiet", "--no-index", "--", output).exit_code == 0:
+            yield output
+            continue
+        words = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", output)
+        for name in worktree.tell("--literal-pathspecs", *words).split(b"\0"):
+            if name and not name.endswith(b"/"):
+                yield os.fsdecode(name)
 
 
 def copy_ignored(names: Iterable[str], source: Path, root: Path) -> list[str]:
@@ -56,9 +68,9 @@ def copy_ignored(names: Iterable[str], source: Path, root: Path) -> list[str]:
     missing = []
     for name in names:
         origin = source / name
-        if not origin.exists():
+        if not os.path.lexists(origin):
             missing.append(name)
-        elif origin.is_dir():
+        elif origin.is_dir() and not origin.is_symlink():
             _copy_into(origin, root / name)
         else:
             _copy_file(origin, root, Path(name))
@@ -72,17 +84,34 @@ def _check_plain(folder: Path) -> None:
 
 
 def _copy_into(folder: Path, root: Path) -> None:
+    """Copy what is in a folder: its files, its links as links, and its folders, also the empty ones."""
     root.mkdir(parents=True, exist_ok=True)
+    links = []
     for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            _copy_file(path, root, path.relative_to(folder))
+        relative = path.relative_to(folder)
+        if path.is_symlink():
+            links.append(relative)
+        elif path.is_file():
+            _copy_file(path, root, relative)
+        elif path.is_dir() and not (root / relative).is_dir():
+            _room_for(root, relative).mkdir()
+    # Last, so that nothing is in danger of being written through one of them.
+    for relative in links:
+        _copy_file(folder / relative, root, relative)
 
 
 def _copy_file(origin: Path, root: Path, relative: Path) -> None:
-    """Copy a file to below a root, never through a link that stands there."""
+    """Copy a file or a link to below a root."""
+    shutil.copy2(origin, _room_for(root, relative), follow_symlinks=False)
+
+
+def _room_for(root: Path, relative: Path) -> Path:
+    """The place for something below a root, free, and never behind a link that stands there."""
     target = root / relative
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not os.path.realpath(target.parent).startswith(os.path.realpath(root)):
+    if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(root)):
         raise ValueError(f"{relative} would be written through a link")
+    if target.is_dir() and not target.is_symlink():
+        raise ValueError(f"a folder stands in the place of {relative}")
     target.unlink(missing_ok=True)
-    shutil.copy2(origin, target)
+    return target

@@ -125,6 +125,15 @@ def read_blobs(git: Git, object_ids: Collection[str]) -> dict[str, bytes]:
     return found
 
 
+def total_size(git: Git, object_ids: Collection[str]) -> int:
+    """How many bytes some blobs come to; one that is in a submodule, or missing, counts as none."""
+    if not object_ids:
+        return 0
+    asked = "".join(f"{object_id}\n" for object_id in object_ids).encode()
+    told = git.tell("cat-file", "--batch-check=%(objectsize)", stdin=asked).split(b"\n")
+    return sum(int(size) for size in told if size.isdigit())
+
+
 def entries_of(git: Git, tree: str, paths: Iterable[bytes] = ()) -> dict[bytes, Entry]:
     """What stands in a tree, by path, submodules and links included; only at these paths where some are given."""
     wanted = list(paths)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from engine.git.attributes import filters_of
 from engine.git.changes import SYMLINK
 from engine.git.listing import modes_after, modes_of
-from engine.git.objects import read_blob, tree_of
+from engine.git.objects import read_blob, total_size, tree_of
 from engine.git.program import Git
 from engine.patches.description import Description
 from engine.patches.finding import Finding
@@ -52,7 +52,7 @@ def judge(git: Git, description: Description, rules: Rules) -> Judgement:
     base, new = tree_of(git, description.base), tree_of(git, description.commit)
     leak = _leak(description, rules.secrets)
     findings = [
-        *limit_findings(description.changes, len(description.text), rules.limits),
+        *limit_findings(description.changes, _size(git, description), rules.limits),
         *ScopeRules(rules.include, rules.exclude).scope_findings(description.changes),
         *_tree_findings(git, description, base, new),
         *_filter_findings(git, description, new, rules.allow_filters),
@@ -60,6 +60,12 @@ def judge(git: Git, description: Description, rules: Rules) -> Judgement:
     ]
     risk = assess(description.changes, _added_lines(description))
     return Judgement(tuple(map(str, findings)), risk.score, tuple(risk.reasons), bool(leak))
+
+
+def _size(git: Git, description: Description) -> int:
+    """How large a change is: its text, in which binary files are packed, or these files as they will be."""
+    packed = {change.new_blob for change in description.changes if change.is_binary and change.new_blob}
+    return max(len(description.text), total_size(git, packed))
 
 
 def _tree_findings(git: Git, description: Description, base: str, new: str) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from engine.patches.decisions import VERB, Decision, check_decision, decide
 from engine.store import patch_queries, queries
 from engine.store.database import Database, open_store
 from engine.store.journal import Journal
-from engine.store.patch_documents import patch_document
+from engine.store.patch_documents import patch_documents
 from engine.store.records import CommentRecord, PatchRecord
 from engine.workspace import Workspace
 
@@ -37,7 +37,7 @@ class PatchLedger:
     ) -> list[dict[str, Any]]:
         """Patches about which nobody has decided yet, oldest first."""
         found = patch_queries.waiting_for_review(self.database, run_id=run_id, workstream_id=workstream_id)
-        return [patch_document(self.database, patch) for patch in found]
+        return patch_documents(self.database, found)
 
     def find(self, ledger_id: str) -> PatchRecord | None:
         return patch_queries.find_patch(self.database, ledger_id)

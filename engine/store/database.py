@@ -31,7 +31,9 @@ CHECKPOINT_PATIENCE = 0.1
 
 
 class FileLock:
-    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint.
+    """A lock between processes, held inside a `with`: by whoever writes, and by whoever makes a checkpoint.
+
+    In line for it one waits less long than SQLite would nap, and nobody writes while a checkpoint is made.
 
     StoreBusy if somebody (stopped in the middle, say) keeps it longer than we wait.
     """
@@ -76,7 +78,7 @@ class Database:
         self.busy_seconds = busy_seconds
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
-        self._write_lock = FileLock(fcntl.LOCK_SH, self.path, busy_seconds)
+        self._write_lock = FileLock(fcntl.LOCK_EX, self.path, busy_seconds)
         self._checkpoint_lock = FileLock(fcntl.LOCK_EX, self.path, CHECKPOINT_PATIENCE)
         self._identity = (0, 0)
         self._is_full = False

@@ -13,7 +13,7 @@ from engine.git.changes import DiffStats
 from engine.states import PatchState, RunState, RunStateMachine, TaskState, TaskStateMachine
 from engine.states.actions import available_actions, exit_code_of_run
 from engine.store import patch_queries, queries
-from engine.store.patch_documents import patch_document
+from engine.store.patch_documents import patch_documents
 from engine.store.records import AttemptRecord, PatchRecord, RunRecord, TaskRecord
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_document(database: "Database", run_id: str) -> dict[str, Any]:
             }
             for task in tasks
         ],
-        "patches": [patch_document(database, patch) for patch in patches],
+        "patches": patch_documents(database, patches),
         "owner": {"pid": owner.pid, "host": owner.host} if owner else None,
         "available_actions": _actions(run, patches, is_owned=owner is not None),
     }

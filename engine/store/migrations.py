@@ -106,6 +106,7 @@ def create_the_ledger(database: SqliteDatabase) -> None:
             exit_code INTEGER, message TEXT, duration_seconds REAL, started_at TEXT, ended_at TEXT, pid INTEGER,
             process_started INTEGER, boot_id TEXT) WITHOUT ROWID""",
         "CREATE INDEX gates_of_run ON gates (run_id)",
+        "CREATE INDEX gates_of_patch ON gates (patch_id)",
         "CREATE VIEW patch_ledger AS SELECT patch_id AS ledger_id, * FROM patches",
     ):
         database.execute_sql(statement)

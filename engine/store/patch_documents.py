@@ -1,12 +1,13 @@
 """Patches as JSON documents: the shape that `patch`, `review` and `show` print, and that others rely on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.states import PatchState
 from engine.states.actions import available_actions
 from engine.store import patch_queries
-from engine.store.records import CommentRecord, GateRecord, PatchFileRecord, PatchRecord
+from engine.store.patch_queries import AboutPatch
+from engine.store.records import CommentRecord, GateRecord, PatchFileRecord, PatchRecord, ReviewRecord
 
 if TYPE_CHECKING:
     from engine.store.database import Database
@@ -14,8 +15,16 @@ if TYPE_CHECKING:
 
 def patch_document(database: "Database", patch: PatchRecord) -> dict[str, Any]:
     """Everything on record about one patch, but for its text."""
-    gates = patch_queries.gates_of(database, patch_id=patch.patch_id)
-    comments = patch_queries.comments_of(database, patch.patch_id)
+    return patch_documents(database, [patch])[0]
+
+
+def patch_documents(database: "Database", patches: Sequence[PatchRecord]) -> list[dict[str, Any]]:
+    """The same of many patches, with as many questions to the store as of one."""
+    about = patch_queries.about_patches(database, patches)
+    return [_document(patch, about[patch.patch_id]) for patch in patches]
+
+
+def _document(patch: PatchRecord, about: AboutPatch) -> dict[str, Any]:
     return {
         "patch_id": patch.patch_id,
         "ledger_id": patch.patch_id,
@@ -36,27 +45,31 @@ def patch_document(database: "Database", patch: PatchRecord) -> dict[str, Any]:
         "diff_path": patch.diff_path,
         "diff_stats": dict(patch.diff_stats),
         "risk": {"score": patch.risk_score, "reasons": list(patch.risk_reasons)},
-        "files": [_file(record) for record in patch_queries.files_of(database, patch)],
-        "review": _review(patch, comments),
+        "files": [_file(record) for record in about.files],
+        "review": _review(patch, about.comments),
         "quarantine_reason": quarantine_reason(patch),
         "findings": list(patch.findings),
-        "gates": [gate_document(gate) for gate in gates],
-        "available_actions": list(patch_actions(database, patch)),
+        "gates": [gate_document(gate) for gate in about.gates],
+        "available_actions": list(_actions(patch, about.reviews)),
     }
 
 
 def patch_actions(database: "Database", patch: PatchRecord) -> tuple[str, ...]:
     """What can be done with a patch now."""
-    is_decided = patch.state == PatchState.AWAITING_REVIEW and any(
-        review.acted_at is None for review in patch_queries.reviews_of(database, patch.patch_id)
-    )
+    is_waiting = patch.state == PatchState.AWAITING_REVIEW
+    return _actions(patch, patch_queries.reviews_of(database, patch.patch_id) if is_waiting else ())
+
+
+def _actions(patch: PatchRecord, reviews: Iterable[ReviewRecord]) -> tuple[str, ...]:
+    is_waiting = patch.state == PatchState.AWAITING_REVIEW
+    is_decided = is_waiting and any(review.acted_at is None for review in reviews)
     return available_actions("patch", patch.state, is_decided=is_decided)
 
 
 def patch_list_document(
-    database: "Database", patches: Iterable[PatchRecord], cursor: str | None = None
+    database: "Database", patches: Sequence[PatchRecord], cursor: str | None = None
 ) -> dict[str, Any]:
-    return {"patches": [patch_document(database, patch) for patch in patches], "next": cursor}
+    return {"patches": patch_documents(database, patches), "next": cursor}
 
 
 def quarantine_reason(patch: PatchRecord) -> str | None:

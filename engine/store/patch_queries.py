@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import NotFound
 from engine.states import PatchLedgerStateMachine, PatchState
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _ENDED = (PatchState.ROLLED_BACK, PatchState.DROPPED, PatchState.SUPERSEDED, PatchState.COMMITTED)
 OPEN_STATES = tuple(state for state in PatchLedgerStateMachine.states() if state not in _ENDED)
 """A patch in one of these still has something before it."""
+
+_AT_ONCE = 500
+"""How many patches one question names: SQLite takes no more than a thousand values, where it is old."""
 
 
 def find_patch(database: "Database", patch_id: str) -> PatchRecord | None:
@@ -41,6 +44,12 @@ def patches_of(database: "Database", run_id: str, *, states: Collection[str] = (
     query = Patch.select().where(Patch.run_id == run_id).order_by(Patch.patch_id)
     if states:
         query = query.where(Patch.state.in_(list(states)))
+    return [_patch(row) for row in database.dicts(query)]
+
+
+def patches_of_task(database: "Database", task_id: str) -> list[PatchRecord]:
+    """Oldest first."""
+    query = Patch.select().where(Patch.task_id == task_id).order_by(Patch.patch_id)
     return [_patch(row) for row in database.dicts(query)]
 
 
@@ -91,8 +100,8 @@ def waiting_for_review(
         where.append("p.run_id = ?")
         values.append(run_id)
     rows = database.rows(f"{sql} WHERE {' AND '.join(where)} ORDER BY p.patch_id", tuple(values))
-    found = [find_patch(database, patch_id) for (patch_id,) in rows]
-    return [patch for patch in found if patch is not None]
+    found = _by_patch(database, Patch, Patch.patch_id, [patch_id for (patch_id,) in rows])
+    return [_patch(row) for (row,) in found.values()]
 
 
 def last_refused_patch(database: "Database", task_id: str) -> PatchRecord | None:
@@ -113,7 +122,44 @@ def files_of(database: "Database", patch: PatchRecord) -> list[PatchFileRecord]:
         .where((PatchFile.patch_id == patch.patch_id) & (PatchFile.commit_id == patch.commit_id))
         .order_by(PatchFile.position)
     )
-    return [PatchFileRecord(**{**row, "is_binary": bool(row["is_binary"])}) for row in database.dicts(query)]
+    return [_file(row) for row in database.dicts(query)]
+
+
+class AboutPatch(NamedTuple):
+    """What other tables hold about one patch as it is now, each oldest first."""
+
+    files: Sequence[PatchFileRecord] = ()
+    gates: Sequence[GateRecord] = ()
+    comments: Sequence[CommentRecord] = ()
+    reviews: Sequence[ReviewRecord] = ()
+
+
+def about_patches(database: "Database", patches: Sequence[PatchRecord]) -> dict[str, AboutPatch]:
+    """That of many patches, with as many questions as of one."""
+    ids = [patch.patch_id for patch in patches]
+    files = _by_patch(database, PatchFile, PatchFile.position, ids)
+    gates = _by_patch(database, Gate, Gate.gate_id, ids)
+    comments = _by_patch(database, ReviewComment, ReviewComment.comment_id, ids)
+    reviews = _by_patch(database, Review, Review.review_id, ids)
+    return {
+        patch.patch_id: AboutPatch(
+            [_file(row) for row in files.get(patch.patch_id, ()) if row["commit_id"] == patch.commit_id],
+            [GateRecord(**row) for row in gates.get(patch.patch_id, ())],
+            [CommentRecord(**row) for row in comments.get(patch.patch_id, ())],
+            [_review(row) for row in reviews.get(patch.patch_id, ())],
+        )
+        for patch in patches
+    }
+
+
+def _by_patch(database: "Database", table: Any, order: Any, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a table that are about some patches."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for place in range(0, len(ids), _AT_ONCE):
+        query = table.select().where(table.patch_id.in_(ids[place : place + _AT_ONCE])).order_by(order)
+        for row in database.dicts(query):
+            found.setdefault(row["patch_id"], []).append(row)
+    return found
 
 
 def undecided_reviews(database: "Database", run_id: str) -> list[ReviewRecord]:
@@ -173,6 +219,10 @@ def _patch(row: Mapping[str, Any]) -> PatchRecord:
             "manual_review_required": bool(row["manual_review_required"]),
         }
     )
+
+
+def _file(row: Mapping[str, Any]) -> PatchFileRecord:
+    return PatchFileRecord(**{**row, "is_binary": bool(row["is_binary"])})
 
 
 def _review(row: Mapping[str, Any]) -> ReviewRecord:

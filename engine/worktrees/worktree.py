@@ -98,9 +98,20 @@ class Worktree:
             raise _unavailable(error) from error
         self.commit = commit
 
+    def leave_branches(self) -> None:
+        """No branch of the user's stays checked out here, nor half rebased: git would refuse it everywhere else."""
+        try:
+            if admin.holds_branches(self.git_folder):
+                admin.let_go_of_branches(self.git_folder)
+                Git(self.git_folder).tell("update-ref", "--no-deref", "HEAD", self.commit)
+        except (MinipipeError, OSError):
+            # The next reset finds it out, and makes the tree anew.
+            return
+
     def release(self) -> None:
         """Give it back to the pool, as it is."""
         if self._lock is not None:
+            self.leave_branches()
             os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None

@@ -237,7 +237,7 @@ def test_a_run_that_is_undone_before_it_was_promoted_has_nothing_left_to_promote
     engine.rollback_run(run_id)
     assert site.at(result.own) == result.head
     site.git("checkout", "-q", "b.txt")
-    assert "rolled back" in result.promote()["reason"]
+    assert "nothing of its changes is left" in result.promote()["reason"]
     assert site.at("main") == before["refs"][0].split()[0]
 
 

@@ -96,3 +96,27 @@ def test_merging_touches_nothing(repo: Repo, git: Git, tmp_path: Path) -> None:
     before = repo.belongings()
     merge(git, repo.base, repo.base)
     assert repo.belongings() == before
+
+
+def test_others_are_put_and_deleted_with_the_ref_that_moves(git: Git, commits: list[str]) -> None:
+    old, new, patch = commits
+    create_ref(git, NAME, old)
+    create_ref(git, "refs/minipipe/candidates/x", new)
+    others = {"refs/minipipe/candidates/x": None, "refs/minipipe/patches/x": patch}
+    assert move_ref(git, NAME, new, old, others=others)
+    assert list_refs(git, "refs/minipipe") == {NAME: new, "refs/minipipe/patches/x": patch}
+
+
+def test_no_other_moves_where_the_ref_is_elsewhere(git: Git, commits: list[str]) -> None:
+    old, new, patch = commits
+    create_ref(git, NAME, new)
+    create_ref(git, "refs/minipipe/candidates/x", new)
+    others = {"refs/minipipe/candidates/x": None, "refs/minipipe/patches/x": patch}
+    assert not move_ref(git, NAME, new, old, others=others)
+    assert list_refs(git, "refs/minipipe") == {NAME: new, "refs/minipipe/candidates/x": new}
+
+
+def test_another_that_is_gone_already_is_no_obstacle(git: Git, commits: list[str]) -> None:
+    create_ref(git, NAME, commits[0])
+    assert move_ref(git, NAME, commits[1], commits[0], others={"refs/minipipe/candidates/x": None})
+    assert list_refs(git, "refs/minipipe") == {NAME: commits[1]}
