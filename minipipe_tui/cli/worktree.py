@@ -8,7 +8,6 @@ from typing import Any
 
 from engine.config.keys import Config
 from engine.config.loading import load_config
-from engine.git.program import common_folder
 from engine.store.patch_queries import worker_name
 from engine.workspace import Workspace, find_workspace
 from engine.worktrees.inventory import IN_USE, Found, list_pool
@@ -59,7 +58,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def places(workspace: Workspace, config: Config) -> tuple[Path, Path]:
     """The folder that all working trees of the repository share, and where ours are."""
-    common = common_folder(git_of(workspace).git_folder)
+    common = git_of(workspace).git_folder
     return common, home_in(config, common)
 
 
