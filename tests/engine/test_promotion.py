@@ -104,6 +104,15 @@ def test_a_run_that_is_started_in_a_linked_working_tree_moves_its_branch(site: L
     site.assert_sound(tmp_path / "linked")
 
 
+def test_a_tree_whose_place_git_does_not_record_is_left_alone(site: Landing, tmp_path: Path) -> None:
+    site.git("init", "-q", "--separate-git-dir", str(tmp_path / "apart"))
+    before = site.snapshot()
+    result = site.run(EDIT)
+    assert result.promotion["state"] == "refused"
+    assert "does not record where the files" in str(result.promotion)
+    assert site.snapshot() == before
+
+
 def test_users_merge_settings_and_hooks_have_no_say(site: Landing, tmp_path: Path) -> None:
     for name in ("post-merge", "reference-transaction", "post-checkout"):
         hook = site.root / ".git" / "hooks" / name
