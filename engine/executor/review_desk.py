@@ -66,7 +66,7 @@ class ReviewDesk:
         self._journal.amend(review, acted_at=self._journal.now(), outcome=outcome)
 
     def _approve(self, patch: PatchRecord, review: ReviewRecord) -> None:
-        if review.files or review.hunks or review.edited_path:
+        if review.files or review.hunks or review.edited_commit:
             self._approve_part(patch, review)
             return
         trial = self._passage.trial(patch)
@@ -88,7 +88,7 @@ class ReviewDesk:
             self._void(patch, review, error.message)
             return
         intake, rules = self._patches.intake, self._patches.rules_for(patch)
-        kind = "edit" if review.edited_path else "part"
+        kind = "edit" if review.edited_commit else "part"
         origin = Origin(patch.run_id, patch.task_id, patch.step_id, kind, patch.attempt_id, patch.patch_id)
         with self._journal.group():
             self._acted(review, "approved in part")
