@@ -125,6 +125,15 @@ def read_blobs(git: Git, object_ids: Collection[str]) -> dict[str, bytes]:
     return found
 
 
+def sizes_of(git: Git, object_ids: Collection[str]) -> dict[str, int]:
+    """How large several blobs are; what is missing or no blob is left out."""
+    if not object_ids:
+        return {}
+    output = git.sealed().tell("cat-file", "--batch-check", stdin="".join(f"{each}\n" for each in object_ids).encode())
+    told = (line.split(" ") for line in output.decode().splitlines())
+    return {words[0]: int(words[2]) for words in told if len(words) == 3 and words[1] == "blob"}
+
+
 def entries_of(git: Git, tree: str, paths: Iterable[bytes] = ()) -> dict[bytes, Entry]:
     """What stands in a tree, by path, submodules and links included; only at these paths where some are given."""
     wanted = list(paths)
