@@ -1,88 +1,95 @@
 """Files that a step promised and that git ignores: kept with the run, and placed where later steps work.
 
-What git does not ignore is part of the step's patch and needs no other way.
+What git does not ignore is part of the step's patch and needs no other way. They are counted before anything is copied,
+and kept all or none.
 """
 
 import os
-import shutil
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.errors import GitFailed
+from engine.executor.copying import copy_plain, pieces_of, plain_files
 from engine.git.program import Git
+from engine.patches.leaks import SecretSearch
+from engine.worktrees.removal import remove
 
 LIMIT_BYTES = 256 * 1024 * 1024
 """What all kept files of one step may come to."""
 
+_FRESH = ".fresh"
+"""Where they are copied to before they are all there; no step has such a name."""
+
 
 class Artifacts:
-    """The kept files of one run, a folder a step."""
+    """The kept files of one run, a folder a step. None of them holds one of its secrets."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, secrets: Iterable[str] = ()) -> None:
         self._folder = folder
+        self._secrets = SecretSearch(secrets)
 
     def keep(self, step_id: str, worktree: Git, outputs: Iterable[str]) -> None:
-        """Copy what git ignores among a step's outputs; ValueError where that is too much, or no plain file."""
-        assert worktree.work_tree is not None
-        shutil.rmtree(self._folder / step_id, ignore_errors=True)
-        budget = LIMIT_BYTES
+        """Copy what git ignores among a step's outputs; ValueError where that is too much, no plain file, or secret."""
+        root = worktree.work_tree
+        assert root is not None
+        remove(self._folder / step_id)
+        files = self._counted(root, [output for output in outputs if _is_ignored(worktree, output)])
+        if not files:
+            return
+        fresh = self._folder / _FRESH
+        remove(fresh)
+        fresh.mkdir(mode=0o700, parents=True)
+        try:
+            for path in files:
+                copy_plain(root, path, fresh, path)
+            fresh.rename(self._folder / step_id)
+        except BaseException:
+            remove(fresh)
+            raise
+
+    def _counted(self, root: Path, outputs: Iterable[str]) -> list[Path]:
+        budget, found = LIMIT_BYTES, []
         for output in outputs:
-            if worktree.ask("check-ignore", "--quiet", "--no-index", "--", output).exit_code == 0:
-                budget -= self._keep_one(worktree.work_tree / output, self._folder / step_id / output)
+            for path, size in plain_files(root, Path(output)):
+                budget -= size
                 if budget < 0:
                     raise ValueError(f"the outputs that git ignores are larger than {LIMIT_BYTES // 1024**2} MiB")
-
-    def _keep_one(self, source: Path, target: Path) -> int:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir() and not source.is_symlink():
-            _check_plain(source)
-            shutil.copytree(source, target, symlinks=True)
-            return sum(path.lstat().st_size for path in target.rglob("*"))
-        if not stat.S_ISREG(source.lstat().st_mode):
-            raise ValueError(f"{source.name} is neither a plain file nor a folder")
-        shutil.copy2(source, target, follow_symlinks=False)
-        return target.lstat().st_size
+                found.append(path)
+        for path in found:
+            if self._secrets and (
+                self._secrets.is_in(os.fsencode(path)) or self._secrets.is_in_pieces(pieces_of(root, path))
+            ):
+                raise ValueError("an output that git ignores holds a value that is secret in this run")
+        return found
 
     def place(self, step_ids: Iterable[str], root: Path) -> None:
         """Put the kept files of these steps where another one is about to work."""
         for step_id in step_ids:
-            folder = self._folder / step_id
-            if folder.is_dir():
-                _copy_into(folder, root)
+            if (self._folder / step_id).is_dir():
+                _copy_all(self._folder, Path(step_id), root, Path())
 
 
 def copy_ignored(names: Iterable[str], source: Path, root: Path) -> list[str]:
     """Copy files that a plan names from the repository's own folder; answer those that are not there."""
     missing = []
     for name in names:
-        origin = source / name
+        origin = (source / name).resolve()
         if not origin.exists():
             missing.append(name)
         elif origin.is_dir():
-            _copy_into(origin, root / name)
+            _copy_all(origin.parent, Path(origin.name), root, Path(name))
         else:
-            _copy_file(origin, root, Path(name))
+            copy_plain(origin.parent, Path(origin.name), root, Path(name))
     return missing
 
 
-def _check_plain(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if not (path.is_symlink() or path.is_dir() or path.is_file()):
-            raise ValueError(f"{path.name} is neither a plain file nor a folder")
+def _is_ignored(worktree: Git, output: str) -> bool:
+    done = worktree.sealed().ask("check-ignore", "--quiet", "--no-index", "--", output)
+    if done.exit_code not in (0, 1):
+        raise GitFailed("check-ignore", done.errors.decode(errors="replace").strip())
+    return done.exit_code == 0
 
 
-def _copy_into(folder: Path, root: Path) -> None:
-    root.mkdir(parents=True, exist_ok=True)
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            _copy_file(path, root, path.relative_to(folder))
-
-
-def _copy_file(origin: Path, root: Path, relative: Path) -> None:
-    """Copy a file to below a root, never through a link that stands there."""
-    target = root / relative
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not os.path.realpath(target.parent).startswith(os.path.realpath(root)):
-        raise ValueError(f"{relative} would be written through a link")
-    target.unlink(missing_ok=True)
-    shutil.copy2(origin, target)
+def _copy_all(source: Path, folder: Path, root: Path, target: Path) -> None:
+    for path, _ in plain_files(source, folder):
+        copy_plain(source, path, root, target / path.relative_to(folder))

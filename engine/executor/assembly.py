@@ -52,7 +52,7 @@ class Workshop:
         script = book.script
         folder = script.workspace.run_folder(book.run.run_id)
         self._logs, self._diffs = folder / "logs", folder / "patches"
-        self._artifacts = Artifacts(folder / "artifacts")
+        self._artifacts = Artifacts(folder / "artifacts", script.values.secrets)
         self.git: Git | None = None
         self.identity: Identity | None = None
         self.places: Workplaces = TheFolderItself(script.workspace.root)
