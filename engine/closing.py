@@ -3,7 +3,7 @@
 Called by whoever holds the run's lock, and knows that nobody else works on it.
 """
 
-from engine.executor.pipeline import BEFORE_APPLIED, IN_FLIGHT
+from engine.executor.open_patches import BEFORE_APPLIED, IN_FLIGHT
 from engine.executor.workstreams import WorkstreamFollower
 from engine.recovery import end_leftovers, open_work
 from engine.states import AttemptState, GateState, PatchState, TaskState, TaskStateMachine

@@ -19,6 +19,7 @@
     │  └─ PatchConflict
     └─ StoreError   the environment or our memory is unfit   exit 5
        ├─ EnvironmentUnfit
+       │  └─ NoDatabase     nothing was recorded here yet
        ├─ NewerDatabase
        ├─ MigrationFailed
        ├─ StoreBusy
@@ -115,7 +116,7 @@ class NotFound(UserError):
 
     def __init__(self, kind: str, given: str, *, candidates: Sequence[str] = (), hint: str = "") -> None:
         if candidates:
-            message = f"{given!r} may be {len(candidates)} {kind}s: {', '.join(candidates[:5])}"
+            message = f"{given!r} may be one of {len(candidates)}: {', '.join(candidates[:5])}"
             hint = "give more of the id"
         else:
             message = f"there is no {kind} {given!r}"
@@ -220,6 +221,16 @@ class GitFailed(ToolError):
         self.said = said
 
 
+class CommitsLost(ToolError):
+    """What a run has committed is gone from the repository: somebody removed its ref, and git its commits."""
+
+    def __init__(self, run_id: str, commit: str) -> None:
+        super().__init__(
+            f"what {run_id} had committed ({commit[:12]}) is gone from the repository",
+            hint=f"minipipe patch list --run {run_id} tells what was in it; minipipe cancel {run_id} ends it",
+        )
+
+
 class WorktreeUnavailable(ToolError):
     """No working tree can be had for a step; it never runs anywhere else instead."""
 
@@ -249,6 +260,14 @@ class StoreError(MinipipeError):
 
 class EnvironmentUnfit(StoreError):
     """Something around us is missing or not usable: git, a repository, a folder."""
+
+
+class NoDatabase(EnvironmentUnfit):
+    """Nothing was recorded here yet: there is no database, or only the empty file of one that is just being made."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is no database at {path}", hint="minipipe run PLAN makes one")
+        self.path = path
 
 
 class NewerDatabase(StoreError):

@@ -20,7 +20,7 @@ from pathlib import Path
 from engine import ownership
 from engine.backends.contract import ProcessFacts
 from engine.config.loading import load_config
-from engine.errors import MinipipeError
+from engine.errors import MinipipeError, NoDatabase
 from engine.events.poke import is_stale
 from engine.git import program as git
 from engine.process.family import adopt_orphans
@@ -69,8 +69,10 @@ class Site:
     @cached_property
     def database(self) -> Database | None:
         """The store, read-only; None where there is none yet. MinipipeError if it cannot be opened."""
-        path = self.workspace.database_path
-        return Database(path, read_only=True) if path.exists() else None
+        try:
+            return Database(self.workspace.database_path, read_only=True)
+        except NoDatabase:
+            return None
 
     @cached_property
     def interrupted(self) -> list[RunRecord]:
@@ -145,6 +147,8 @@ def _repository(site: Site) -> Finding:
     root = site.workspace.root
     if site.workspace.git_folder is None:
         return Finding(WARN, f"{root} is in no git repository", 'git init, or "isolation": "none" in the plans')
+    if trouble := git.trouble_with_head(root):
+        return Finding(PROBLEM, f"git cannot work in the repository {root}: {trouble}", "git status says more")
     if not git.has_commit(root):
         return Finding(WARN, f"the repository {root} has no commit yet", "commit once")
     return Finding(OK, f"the repository {root}")

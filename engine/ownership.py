@@ -72,7 +72,7 @@ def claim(run_id: str, folder: Path) -> RunLock:
 
 
 def owner_of(folder: Path) -> Owner | None:
-    """Who owns the run with these files now, if anybody does."""
+    """Who owns the run with these files now, if anybody does. A dead owner's git is nobody: `claim` waits for it."""
     try:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -80,7 +80,8 @@ def owner_of(folder: Path) -> Owner | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _wait_for_name(descriptor)
+        owner = _wait_for_name(descriptor)
+        return owner if is_alive(owner) else None
     finally:
         os.close(descriptor)
     return None

@@ -18,7 +18,7 @@ from engine.executor.control import Control
 from engine.executor.gate_round import Stopped, failures_of, is_stopped
 from engine.executor.gatekeeper import Setting, Subject, needed_gates
 from engine.executor.runbook import RunScript
-from engine.git.objects import tree_of
+from engine.git.objects import resolve_commit, tree_of
 from engine.git.program import Git
 from engine.git.refs import branch_ref, delete_ref, move_ref, read_ref, run_ref
 from engine.patches.application import Signature
@@ -226,6 +226,9 @@ class Promotion:
         old = read_ref(git, ref)
         if old is None:
             self._refuse(Refusal("there is no such branch any more", f"git branch {self._target} {self._keep()}"))
+            return None
+        if resolve_commit(git, self._head) is None:
+            self._refuse(Refusal("what it had committed is gone from the repository", is_for_git=True))
             return None
         if tree_of(git, self._head) == tree_of(git, self._base):
             self._settle_nothing()

@@ -41,6 +41,7 @@ class Workspace(NamedTuple):
 
     def prepare(self) -> None:
         """Make the state folder: for the owner alone, and invisible to git."""
+        _refuse_bytes(self.root)
         _refuse_link(self.state_folder)
         if self.git_folder is not None:
             _refuse_tracked(self.state_folder, self.git_folder)
@@ -101,6 +102,15 @@ def _read_line(path: Path) -> str:
         return path.read_text(errors="surrogateescape").strip()
     except OSError:
         return ""
+
+
+def _refuse_bytes(root: Path) -> None:
+    """Paths are kept as text, so that every program can read them."""
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        shown = str(root).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise EnvironmentUnfit(f"the path {shown} is not UTF-8 text", hint="rename that folder") from None
 
 
 def _refuse_link(path: Path) -> None:

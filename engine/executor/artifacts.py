@@ -5,11 +5,11 @@ and kept all or none.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engine.errors import GitFailed
-from engine.executor.copying import copy_plain, pieces_of, plain_files
+from engine.executor.copying import Item, copy_item, items_below, pieces_of
 from engine.git.program import Git
 from engine.patches.leaks import SecretSearch
 from engine.worktrees.removal import remove
@@ -22,10 +22,14 @@ _FRESH = ".fresh"
 
 
 class Artifacts:
-    """The kept files of one run, a folder a step. None of them holds one of its secrets."""
+    """The kept files of one run, a folder a step; for steps that were carried over, those of earlier runs.
 
-    def __init__(self, folder: Path, secrets: Iterable[str] = ()) -> None:
+    None of them holds one of the run's secrets.
+    """
+
+    def __init__(self, folder: Path, *earlier: Path, secrets: Iterable[str] = ()) -> None:
         self._folder = folder
+        self._earlier = earlier
         self._secrets = SecretSearch(secrets)
 
     def keep(self, step_id: str, worktree: Git, outputs: Iterable[str]) -> None:
@@ -33,63 +37,71 @@ class Artifacts:
         root = worktree.work_tree
         assert root is not None
         remove(self._folder / step_id)
-        files = self._counted(root, [output for output in outputs if _is_ignored(worktree, output)])
-        if not files:
+        items = self._counted(root, list(_ignored_among(worktree.sealed(), outputs)))
+        if not items:
             return
         fresh = self._folder / _FRESH
         remove(fresh)
         fresh.mkdir(mode=0o700, parents=True)
         try:
-            for path in files:
-                copy_plain(root, path, fresh, path)
+            for item in items:
+                copy_item(item, root, fresh, item.path)
             fresh.rename(self._folder / step_id)
         except BaseException:
             remove(fresh)
             raise
 
-    def _counted(self, root: Path, outputs: Iterable[str]) -> list[Path]:
+    def _counted(self, root: Path, names: Iterable[str]) -> list[Item]:
         budget, found = LIMIT_BYTES, []
-        for output in outputs:
-            for path, size in plain_files(root, Path(output)):
-                budget -= size
+        for name in names:
+            for item in items_below(root, Path(name)):
+                budget -= item.size if item.is_file else 0
                 if budget < 0:
                     raise ValueError(f"the outputs that git ignores are larger than {LIMIT_BYTES // 1024**2} MiB")
-                found.append(path)
-        for path in found:
-            if self._secrets and (
-                self._secrets.is_in(os.fsencode(path)) or self._secrets.is_in_pieces(pieces_of(root, path))
-            ):
-                raise ValueError("an output that git ignores holds a value that is secret in this run")
+                found.append(item)
+        if self._secrets and any(self._is_secret(root, item) for item in found):
+            raise ValueError("an output that git ignores holds a value that is secret in this run")
         return found
+
+    def _is_secret(self, root: Path, item: Item) -> bool:
+        is_in_name = self._secrets.is_in(os.fsencode(item.path))
+        return is_in_name or (item.is_file and self._secrets.is_in_pieces(pieces_of(root, item.path)))
 
     def place(self, step_ids: Iterable[str], root: Path) -> None:
         """Put the kept files of these steps where another one is about to work."""
         for step_id in step_ids:
-            if (self._folder / step_id).is_dir():
-                _copy_all(self._folder, Path(step_id), root, Path())
+            folders = (each / step_id for each in (self._folder, *self._earlier))
+            if (folder := next((each for each in folders if each.is_dir()), None)) is not None:
+                _copy_all(folder, root, Path())
+
+
+def _ignored_among(worktree: Git, outputs: Iterable[str]) -> Iterator[str]:
+    """What git ignores: an output itself, or single files in a folder that git knows otherwise."""
+    for output in outputs:
+        done = worktree.ask("check-ignore", "--quiet", "--no-index", "--", output)
+        if done.exit_code not in (0, 1):
+            raise GitFailed("check-ignore", done.errors.decode(errors="replace").strip())
+        if done.exit_code == 0:
+            yield output
+            continue
+        words = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", output)
+        for name in worktree.tell("--literal-pathspecs", *words).split(b"\0"):
+            if name and not name.endswith(b"/"):
+                yield os.fsdecode(name)
 
 
 def copy_ignored(names: Iterable[str], source: Path, root: Path) -> list[str]:
     """Copy files that a plan names from the repository's own folder; answer those that are not there."""
     missing = []
     for name in names:
-        origin = (source / name).resolve()
-        if not origin.exists():
-            missing.append(name)
-        elif origin.is_dir():
-            _copy_all(origin.parent, Path(origin.name), root, Path(name))
+        if os.path.lexists(source / name):
+            _copy_all(source / name, root, Path(name))
         else:
-            copy_plain(origin.parent, Path(origin.name), root, Path(name))
+            missing.append(name)
     return missing
 
 
-def _is_ignored(worktree: Git, output: str) -> bool:
-    done = worktree.sealed().ask("check-ignore", "--quiet", "--no-index", "--", output)
-    if done.exit_code not in (0, 1):
-        raise GitFailed("check-ignore", done.errors.decode(errors="replace").strip())
-    return done.exit_code == 0
-
-
-def _copy_all(source: Path, folder: Path, root: Path, target: Path) -> None:
-    for path, _ in plain_files(source, folder):
-        copy_plain(source, path, root, target / path.relative_to(folder))
+def _copy_all(origin: Path, root: Path, target: Path) -> None:
+    """Copy something and all that is in it: files, links as links, and folders, also the empty ones."""
+    for item in items_below(origin.parent, Path(origin.name)):
+        copy_item(item, origin.parent, root, target / item.path.relative_to(origin.name))

@@ -1,6 +1,6 @@
 """A run's loop, put together: worktrees, captures and a pipeline where its steps are isolated, none of it elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from engine.executor.gatekeeper import Setting
 from engine.executor.inbox import Inbox
 from engine.executor.integration import Integration
 from engine.executor.loop import RunLoop
+from engine.executor.no_patches import NoPatches
+from engine.executor.onlooker import Onlooker
 from engine.executor.open_patches import OpenPatches
 from engine.executor.pipeline import Pipeline
 from engine.executor.runbook import Runbook
@@ -29,6 +31,7 @@ from engine.patches.judgement import Rules
 from engine.patches.limits import PatchLimits
 from engine.plan.plan import Step
 from engine.scheduler import Scheduler
+from engine.store import queries
 from engine.worktrees.places import default_worktrees_dir, place_of
 from engine.worktrees.pool import WorktreePool
 
@@ -52,12 +55,23 @@ class Workshop:
         script = book.script
         folder = script.workspace.run_folder(book.run.run_id)
         self._logs, self._diffs = folder / "logs", folder / "patches"
-        self._artifacts = Artifacts(folder / "artifacts", script.values.secrets)
+        kept = (found / "artifacts" for found in self._folders())
+        self._artifacts = Artifacts(*kept, secrets=script.values.secrets)
         self.git: Git | None = None
         self.identity: Identity | None = None
         self.places: Workplaces = TheFolderItself(script.workspace.root)
         if script.settings.isolation != "none":
             self._isolate()
+
+    def _folders(self) -> Iterator[Path]:
+        """The run's own folder, then those of the runs that it goes on from: what is carried over stands there."""
+        journal, run = self._book.journal, self._book.run
+        while True:
+            yield self._book.script.workspace.run_folder(run.run_id)
+            earlier = queries.find_run(journal.database, run.retry_of) if run.retry_of else None
+            if earlier is None:
+                return
+            run = earlier
 
     def _isolate(self) -> None:
         workspace, settings = self._book.script.workspace, self._book.script.settings
@@ -101,6 +115,7 @@ class Workshop:
             timeout_seconds=script.settings.timeout_seconds,
             grace_seconds=script.settings.grace_seconds,
             log_cap_bytes=script.settings.log_cap_bytes,
+            setup=script.plan.globals.worktree.setup,
         )
 
     def loop(
@@ -127,7 +142,12 @@ class Workshop:
             intake = Intake(self._book.journal, self.git, self._diffs)
             patches = OpenPatches(loop, self._book, intake, Integration(self.git, self._book), self.rules)
             loop.pipeline = Pipeline(patches, self.setting(), self.signature(), Strays(self.git))
+        else:
+            loop.pipeline = NoPatches(Onlooker(self._book.script.workspace), self._warn)
         return loop
+
+    def _warn(self, text: str) -> None:
+        self._book.journal.note("warning", self._book.run, reason=text)
 
     def signature(self) -> Signature:
         """Who this run's commits are by, and how they are signed, if the user wants that."""

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from engine import clock
 from engine.backends.contract import AttemptEnd, WorkOrder
-from engine.errors import MinipipeError, UserError
+from engine.errors import MinipipeError, UserError, WorktreeUnavailable
 from engine.executor.changes import Capturing, Change
 from engine.executor.environment import run_environment
 from engine.executor.evidence import Finding, examine
 from engine.executor.feedback import feedback
 from engine.executor.runbook import Runbook
-from engine.executor.workplaces import TheFolderItself, Workplace, Workplaces
+from engine.executor.workplaces import TheFolderItself, Workplace, Workplaces, after_setup
 from engine.git.refs import archive_ref
 from engine.ids import new_id
 from engine.masking import mask_text
@@ -32,6 +32,13 @@ from engine.workspace import write_for_owner
 
 Verdict = Result | RetryDecision | Change
 """What follows an attempt: its task has ended, is tried again, or has made a change that the pipeline takes over."""
+
+
+class NotNow:
+    """There is no worktree for an attempt at the moment: others use all that there may be."""
+
+
+Claim = WorkOrder | Result | RetryDecision | NotNow
 
 _ATTEMPT_STATES = {Outcome.OK: AttemptState.SUCCEEDED, Outcome.CANCELED: AttemptState.CANCELED}
 
@@ -57,10 +64,11 @@ class Attempts:
         for place in (folder, self._logs, self._values):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._given_up: set[str] = set()
+        self._with_change: list[str] = []
 
     # -- beginning -------------------------------------------------------------------------------------
 
-    def claim(self, step_id: str, head: str = "") -> WorkOrder | Result | RetryDecision:
+    def claim(self, step_id: str, head: str = "") -> Claim:
         """Write down that a task is being tried and answer the order; or, if nothing is to be started, what follows.
 
         `head` is the commit that the attempt starts from, where it has a worktree of its own.
@@ -96,28 +104,39 @@ class Attempts:
         )
         return Result.FAILED
 
-    def _start(self, step: Step, invocation: Invocation, head: str) -> WorkOrder | Result | RetryDecision:
+    def _start(self, step: Step, invocation: Invocation, head: str) -> Claim:
         book = self._book
         number = book.tasks[step.id].attempt_count + 1
         attempt = self._record(step, number, str(self._logs / f"{step.id}.{number}.log"))
+        try:
+            place = self._places.open(attempt.attempt_id, head, step_id=step.id, before=book.before(step.id))
+        except WorktreeUnavailable as error:
+            if error.retryable:
+                return NotNow()
+            self._begin(step, attempt)
+            # Never in the user's own folder instead.
+            return self._end(attempt, step, Finding(Outcome.FAILED, f"no worktree: {error}"), None, 0.0)
+        self._begin(step, attempt)
+        try:
+            told = self._tell(step, attempt, place)
+        except (MinipipeError, OSError) as error:
+            self._places.close(attempt.attempt_id)
+            return self._end(attempt, step, Finding(Outcome.FAILED, f"no worktree: {error}"), None, 0.0)
+        return self._order(step, invocation, attempt, place, told)
+
+    def _begin(self, step: Step, attempt: AttemptRecord) -> None:
+        """Write down that a task is being tried."""
+        book = self._book
         book.begin_attempt(attempt)
         book.move_task(
             step.id,
             TaskState.RUNNING,
             trigger="scheduler",
-            metadata={"number": number, "attempt_id": attempt.attempt_id},
-            attempt_count=number,
+            metadata={"number": attempt.number, "attempt_id": attempt.attempt_id},
+            attempt_count=attempt.number,
             retry_at=None,
             started_at=book.tasks[step.id].started_at or attempt.started_at,
         )
-        try:
-            place = self._places.open(attempt.attempt_id, head, step_id=step.id, before=book.before(step.id))
-            told = self._tell(step, attempt, place)
-        except (MinipipeError, OSError) as error:
-            # Never in the user's own folder instead.
-            self._places.close(attempt.attempt_id)
-            return self._end(attempt, step, Finding(Outcome.FAILED, f"no worktree: {error}"), None, 0.0)
-        return self._order(step, invocation, attempt, place, told)
 
     def _tell(self, step: Step, attempt: AttemptRecord, place: Workplace) -> dict[str, str]:
         """Let an attempt know why the last one's change was not taken, and let it go on from there if it is to."""
@@ -126,11 +145,12 @@ class Attempts:
         earlier = patch_queries.last_refused_patch(self._book.journal.database, attempt.task_id)
         if earlier is None:
             return {}
-        if earlier.review_status == "changes_requested":
-            self._capturing.put_back(place, earlier.commit_id)
+        is_put_back = earlier.review_status == "changes_requested" and self._capturing.put_back(
+            place, earlier.commit_id
+        )
         path = self._feedback / f"{step.id}.{attempt.number}.md"
-        text = mask_text(feedback(self._book.journal.database, earlier), self._book.script.values.secrets)
-        write_for_owner(path, text.encode("utf-8", "replace"))
+        text = feedback(self._book.journal.database, earlier, is_put_back=is_put_back)
+        write_for_owner(path, mask_text(text, self._book.script.values.secrets).encode("utf-8", "replace"))
         return {"MINIPIPE_FEEDBACK": str(path)}
 
     def _order(
@@ -188,11 +208,20 @@ class Attempts:
         finding, change = examine(end, [place.root / output for output in step.outputs], values_path), None
         if self._capturing is not None:
             finding, change = self._capture(step, attempt, place, finding)
-        self._places.close(end.attempt_id)
+        if change is None:
+            self._places.close(end.attempt_id)
+        else:
+            self._with_change.append(end.attempt_id)
         if self._book.script.values.secrets:
             _discard(values_path)
         ended = self._end_attempt(attempt, finding, end.exit_code, end.duration_seconds)
         return ended, self._settle_task(step, finding, change, end.duration_seconds)
+
+    def let_go_of_places(self) -> None:
+        """Give back the worktrees whose changes are on record by now: until then nothing else holds those."""
+        for attempt_id in self._with_change:
+            self._places.close(attempt_id)
+        self._with_change.clear()
 
     def _capture(
         self, step: Step, attempt: AttemptRecord, place: Workplace, finding: Finding
@@ -319,9 +348,3 @@ def _discard(values_path: Path) -> None:
         values_path.unlink(missing_ok=True)
     except OSError:
         pass  # a folder, which the step made in its place
-
-
-def after_setup(setup: str, invocation: Invocation) -> tuple[str, ...]:
-    """The plan's set-up line, then, in the step's own folder, the step's program in the same process."""
-    script = f"( {setup}\n) || {{ echo 'minipipe: the set-up of the worktree failed' >&2; exit 97; }}\n"
-    return ("/bin/sh", "-c", f'{script}cd -- "$0" && exec "$@"', invocation.cwd, *invocation.argv)

@@ -1,5 +1,5 @@
-"""Plain files, listed in and copied between folders in which steps have worked: never through a link, whoever put it
-there, and nothing is made outside before that is known.
+"""Files, links and folders, listed in and copied between places where steps have worked: never through a link, whoever
+put it there, and nothing is made outside before that is known.
 """
 
 import errno
@@ -8,32 +8,40 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 
 
-def plain_files(root: Path, relative: Path) -> Iterator[tuple[Path, int]]:
-    """The file at a place below a root, or all files of the folder there, each with its size; ValueError where there
-    is anything else but links, which are left out.
-    """
+class Item(NamedTuple):
+    """Something below a root."""
+
+    path: Path
+    mode: int
+    size: int
+
+    @property
+    def is_file(self) -> bool:
+        return stat.S_ISREG(self.mode)
+
+
+def items_below(root: Path, relative: Path) -> Iterator[Item]:
+    """What stands at a place below a root, and all that is in it; ValueError where that is no file, link or folder."""
     with _folder_of(root, relative) as folder:
-        status = os.stat(relative.name, dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISDIR(status.st_mode):
-            yield relative, _size_of(relative, status)
-            return
-        for place, _, names, below in os.fwalk(relative.name, dir_fd=folder):
-            for name in names:
-                path = relative.parent / place / name
-                found = os.stat(name, dir_fd=below, follow_symlinks=False)
-                if not stat.S_ISLNK(found.st_mode):
-                    yield path, _size_of(path, found)
+        top = _item(relative, relative.name, folder)
+        yield top
+        if stat.S_ISDIR(top.mode):
+            for place, folders, names, below in os.fwalk(relative.name, dir_fd=folder):
+                for name in (*folders, *names):
+                    yield _item(relative.parent / place / name, name, below)
 
 
-def _size_of(path: Path, status: os.stat_result) -> int:
-    if not stat.S_ISREG(status.st_mode):
+def _item(path: Path, name: str, folder: int) -> Item:
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if stat.S_IFMT(status.st_mode) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):
         raise ValueError(f"{path} is neither a plain file nor a folder")
-    return status.st_size
+    return Item(path, status.st_mode, status.st_size)
 
 
 def pieces_of(root: Path, relative: Path) -> Iterator[bytes]:
@@ -43,21 +51,44 @@ def pieces_of(root: Path, relative: Path) -> Iterator[bytes]:
             yield piece
 
 
-def copy_plain(source_root: Path, source: Path, target_root: Path, target: Path) -> None:
-    """Copy a file from below one root to below another, with its mode and time; what stands there is replaced."""
-    with _folder_of(source_root, source) as here, _opened(source, here) as original:
+def copy_item(item: Item, source: Path, root: Path, target: Path) -> None:
+    """Copy what was found below one root to a place below another, with its mode and time; what stands there is
+    replaced, but never a folder. Of a folder not what is in it.
+    """
+    with _folder_of(source, item.path) as here, _folder_of(root, target, is_made=True) as there:
+        if stat.S_ISDIR(item.mode):
+            _make_folder(target, there)
+        elif stat.S_ISLNK(item.mode):
+            where = os.readlink(item.path.name, dir_fd=here)
+            _make_room(target, there)
+            os.symlink(where, target.name, dir_fd=there)
+        else:
+            _copy_file(item, here, target, there)
+
+
+def _make_folder(target: Path, there: int) -> None:
+    if target.name:
+        os.close(_enter(there, target.name, target, is_made=True))
+
+
+def _make_room(target: Path, there: int) -> None:
+    try:
+        os.unlink(target.name, dir_fd=there)
+    except FileNotFoundError:
+        pass
+    except (IsADirectoryError, PermissionError) as error:
+        raise ValueError(f"a folder stands in the place of {target}") from error
+
+
+def _copy_file(item: Item, here: int, target: Path, there: int) -> None:
+    with _opened(item.path, here) as original:
         status = os.fstat(original)
-        with _folder_of(target_root, target, is_made=True) as there:
-            try:
-                os.unlink(target.name, dir_fd=there)
-            except FileNotFoundError:
-                pass
-            except (IsADirectoryError, PermissionError) as error:
-                raise ValueError(f"{target} is a folder") from error
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            copy = os.open(target.name, flags, 0o600, dir_fd=there)
+        _make_room(target, there)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        copy = os.open(target.name, flags, 0o600, dir_fd=there)
         try:
-            _copy(original, copy, status.st_size)
+            # Not more than was counted, should it still grow.
+            _copy(original, copy, item.size)
             os.fchmod(copy, stat.S_IMODE(status.st_mode) & 0o777)
             os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
         finally:
@@ -65,7 +96,6 @@ def copy_plain(source_root: Path, source: Path, target_root: Path, target: Path)
 
 
 def _copy(original: int, copy: int, size: int) -> None:
-    """Not more than was counted, should it still grow."""
     while size > 0 and (piece := os.read(original, min(size, _PIECE_BYTES))):
         size -= len(piece)
         while piece:
@@ -106,7 +136,8 @@ def _enter(folder: int, name: str, relative: Path, *, is_made: bool) -> int:
 def _opened(path: Path, folder: int) -> Iterator[int]:
     descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
-        _size_of(path, os.fstat(descriptor))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError(f"{path} is no plain file any more")
         yield descriptor
     finally:
         os.close(descriptor)

@@ -1,10 +1,11 @@
 """What a plan asks of the place that it is to run in, checked before anything is written down."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from engine.errors import EnvironmentUnfit, PlanError, Problem
 from engine.executor.settings import RunSettings
-from engine.git.program import has_commit
+from engine.git.program import has_commit, trouble_with_head
 from engine.plan.plan import Plan, Step
 from engine.workspace import Workspace
 
@@ -35,6 +36,11 @@ def _check_repository(workspace: Workspace) -> None:
         raise EnvironmentUnfit(
             f"{workspace.root} is not in a git repository",
             hint='run `git init` and commit, or set "isolation": "none" in the plan\'s globals',
+        )
+    if trouble := trouble_with_head(workspace.root):
+        raise EnvironmentUnfit(
+            f"git cannot work in the repository {workspace.root}: {trouble}",
+            hint=f"git -C {shlex.quote(str(workspace.root))} status says more",
         )
     if not has_commit(workspace.root):
         raise EnvironmentUnfit(

@@ -14,21 +14,25 @@ TAIL_BYTES = 8_000
 """How much of a failed gate's log is told."""
 
 
-def feedback(database: Database, patch: PatchRecord) -> str:
-    """Why a patch was not taken."""
+def feedback(database: Database, patch: PatchRecord, *, is_put_back: bool = False) -> str:
+    """Why a patch was not taken; `is_put_back` says that the attempt begins with it."""
     return "\n".join(
         [
-            *_review(patch, patch_queries.comments_of(database, patch.patch_id)),
+            *_review(patch, patch_queries.comments_of(database, patch.patch_id), is_put_back=is_put_back),
             *_conflict(patch),
             *(line for gate in _failed(database, patch) for line in _gate(gate)),
         ]
     )
 
 
-def _review(patch: PatchRecord, comments: Iterable[CommentRecord]) -> Iterator[str]:
+def _review(patch: PatchRecord, comments: Iterable[CommentRecord], *, is_put_back: bool) -> Iterator[str]:
     if patch.review_status != "changes_requested":
         return
-    yield f"A reviewer{_by(patch.reviewed_by)} wants this change otherwise. It is in the working tree, uncommitted."
+    yield f"A reviewer{_by(patch.reviewed_by)} wants this change otherwise."
+    if is_put_back:
+        yield "It is in the working tree, uncommitted."
+    else:
+        yield f"It does not fit what was committed meanwhile, so it must be made anew; it was commit {patch.commit_id}."
     if patch.review_comment:
         yield f"\n{patch.review_comment}"
     for comment in comments:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.backends.contract import AttemptEnd, EndedBy, ProcessFacts, WorkOrder
-from engine.errors import MinipipeError
-from engine.executor.workplaces import Workplaces
+from engine.errors import MinipipeError, WorktreeUnavailable
+from engine.executor.workplaces import Workplaces, after_setup
 from engine.ids import new_id
 from engine.plan.invocation import resolve_gate
 from engine.plan.plan import Gate, Values
@@ -34,6 +34,8 @@ class Setting:
     timeout_seconds: float | None
     grace_seconds: float
     log_cap_bytes: int
+    setup: str | None = None
+    """What is run in a worktree before anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class Check:
             order = self._order(gate, record)
         except (MinipipeError, OSError) as error:
             self._setting.places.close(record.gate_id)
+            if isinstance(error, WorktreeUnavailable) and error.retryable:
+                return  # Others use all that there may be: it stays pending.
             self._fail_unstarted(name, str(error))
             return
         self._move(name, GateState.RUNNING, started_at=self._setting.journal.now())
@@ -136,13 +140,14 @@ class Check:
         if gate.id == HOOK and place.worktree is not None:
             # As if the change had just been staged: that is what such a hook looks at.
             place.worktree.git().tell("update-ref", "--no-deref", "HEAD", f"{subject.commit}^")
+        setup = setting.setup if place.worktree is not None else None
         timeout = gate.timeout_seconds if gate.timeout_seconds is not None else setting.timeout_seconds
         return WorkOrder(
             attempt_id=record.gate_id,
             run_id=setting.run_id,
             step_id=subject.step_id,
             number=1,
-            argv=invocation.argv,
+            argv=invocation.argv if setup is None else after_setup(setup, invocation),
             cwd=place.root,
             env={
                 **setting.environment,

@@ -6,10 +6,11 @@ and moved again when the commit is repeated.
 
 from collections.abc import Collection, Mapping
 
-from engine.errors import GitFailed
+from engine.errors import CommitsLost, GitFailed
 from engine.executor.runbook import Runbook
 from engine.git.changes import DiffStats
 from engine.git.diffs import changes_between
+from engine.git.objects import resolve_commit
 from engine.git.program import Git
 from engine.git.refs import create_ref, delete_ref, move_ref, read_ref, run_ref, shadow_ref
 
@@ -33,6 +34,8 @@ class Integration:
     def open(self, *, verified: Collection[str | None] = ()) -> None:
         """Make the ref, or bring it to where the ledger says. It may be ahead, at a `verified` commit."""
         found = read_ref(self.git, self.ref)
+        if found != self.head and resolve_commit(self.git, self.head) is None:
+            raise CommitsLost(self._book.run.run_id, self.head)
         if found is None:
             create_ref(self.git, self.ref, self.head)
         elif found != self.head:

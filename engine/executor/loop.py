@@ -9,7 +9,7 @@ from typing import Any
 
 from engine import clock
 from engine.backends.contract import AttemptEnd, Backend, WorkOrder
-from engine.executor.attempts import Attempts
+from engine.executor.attempts import Attempts, NotNow
 from engine.executor.changes import Change
 from engine.executor.conclusion import final_state
 from engine.executor.control import Control
@@ -28,6 +28,10 @@ from engine.store.records import AttemptRecord, RunRecord
 
 QUIET_SECONDS = 0.02
 """How long nothing must happen before the loop does what it put off: the audit trail, process facts, checkpoints."""
+
+
+STARVED_SECONDS = 0.2
+"""How soon to ask again for a worktree where others use all that there may be: nobody tells when one is free."""
 
 
 class RunLoop:
@@ -57,6 +61,7 @@ class RunLoop:
         self._inbox = inbox
         self._stays_when_paused = stays_when_paused
         self._has_loose_ends = True
+        self._is_starved = False
         for source in (control, inbox):
             if (descriptor := source.fileno()) >= 0:
                 backend.watch(descriptor)
@@ -77,9 +82,11 @@ class RunLoop:
                     self._settle(end)
                 self._wake_retries()
                 # Without patches all of an iteration is this one transaction.
-                is_idle = self.pipeline.is_idle
+                is_idle = self.pipeline.is_idle and not self._steering.has_decisions
                 orders = self._claim(0) if is_idle else []
             if not is_idle:
+                self._attempts.let_go_of_places()
+                self._steering.decide()
                 orders = self.pipeline.advance(self.backend.free_slots())
                 with self._journal.group():
                     orders += self._claim(len(orders))
@@ -147,14 +154,25 @@ class RunLoop:
     def _claim(self, taken: int) -> list[WorkOrder]:
         """Take what may start now, as far as there is room; what turns out not to need a start frees its place."""
         orders: list[WorkOrder] = []
+        self._is_starved = False
         while step_ids := self.scheduler.take(self._room() - taken - len(orders)):
             for step_id in step_ids:
                 claimed = self._attempts.claim(step_id, self.pipeline.head)
                 if isinstance(claimed, WorkOrder):
                     orders.append(claimed)
+                elif isinstance(claimed, NotNow):
+                    self._put_back(step_id)
                 else:
                     self._follow(step_id, claimed)
+            if self._is_starved:
+                break
         return orders
+
+    def _put_back(self, step_id: str) -> None:
+        """There was no worktree for a task after all: it stands in line again, and is tried a little later."""
+        self.scheduler.release(step_id)
+        self.scheduler.requeue(step_id)
+        self._is_starved = True
 
     def _room(self) -> int:
         """How many more attempts there are slots and worktrees for."""
@@ -171,9 +189,14 @@ class RunLoop:
             return True
         if self.book.run.reason == PAUSING:
             self._stand_still(RunState.PAUSED, "pause", "user")
-        elif self.book.run.state == RunState.RUNNING and not (has_begun or self.timers or self._places.room() == 0):
+        elif self.book.run.state == RunState.RUNNING and not (has_begun or self.timers or self._waits_for_room()):
             self._wait_for_a_person()
         return self.book.run.state in (RunState.PAUSED, RunState.QUARANTINED) and not self._stays_when_paused
+
+    def _waits_for_room(self) -> bool:
+        """Whether something could go on by itself as soon as others let go of a worktree."""
+        is_wanted = self.scheduler.ready_count > 0 or self.pipeline.is_starved
+        return self._is_starved or (is_wanted and self._places.room() == 0)
 
     def _wait_for_a_person(self) -> None:
         """Nothing is left that could go on by itself."""
@@ -199,6 +222,8 @@ class RunLoop:
 
     def _patience(self) -> float:
         """How long there is nothing to do but wait."""
+        if self._is_starved or self.pipeline.is_starved:
+            return STARVED_SECONDS
         due = self.timers.seconds_to_next()
         return self._inbox.poll_seconds if due is None else min(due, self._inbox.poll_seconds)
 

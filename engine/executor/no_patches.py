@@ -1,26 +1,39 @@
 """The pipeline of a run whose steps work in the folder itself: nothing is captured, so nothing is ever under way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
+from engine.errors import ActionRefused
+from engine.executor.onlooker import Onlooker
 from engine.plan.plan import Step
 from engine.store.records import AttemptRecord, PatchRecord
 
 
 class NoPatches:
-    """Answers like a pipeline in which there is no patch."""
+    """Answers like a pipeline in which there is no patch; an onlooker tells what became of the repository around."""
 
     is_idle = True
     is_working = False
+    is_starved = False
     waits_for: str | None = None
     head = ""
 
-    def open(self) -> None: ...
+    def __init__(self, onlooker: Onlooker | None = None, tell: Callable[[str], object] = str) -> None:
+        self._onlooker = onlooker
+        self._tell = tell
 
-    def close(self) -> None: ...
+    def open(self) -> None:
+        if self._onlooker is not None:
+            self._onlooker.begin()
 
-    def close_refs(self) -> None: ...
+    def close(self) -> None:
+        if self._onlooker is not None:
+            for difference in self._onlooker.end():
+                self._tell(f"{difference} while the run worked in the folder itself")
+
+    def close_refs(self) -> None:
+        self.close()
 
     def sum_up(self) -> None: ...
 
@@ -46,8 +59,8 @@ class NoPatches:
     def settle_gate(self, end: AttemptEnd) -> None:
         _never()
 
-    def obey(self, arguments: Mapping[str, Any]) -> str | None:
-        return "its steps work in the folder itself: there are no patches"
+    def obey(self, arguments: Mapping[str, Any]) -> None:
+        raise ActionRefused("decide", "patches", "its steps work in the folder itself: there are none")
 
     def cancel(self, *, finally_too: bool) -> None: ...
 

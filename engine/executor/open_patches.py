@@ -18,6 +18,8 @@ from engine.states.outcomes import Outcome
 from engine.store import patch_queries
 from engine.store.records import PatchRecord
 
+BEFORE_APPLIED = (PatchState.VALIDATED, PatchState.AWAITING_REVIEW, PatchState.QUEUED, PatchState.APPLY_FAILED)
+IN_FLIGHT = (PatchState.APPLIED, PatchState.VERIFIED)
 _EARLIER = (PatchState.QUARANTINED, PatchState.APPLY_FAILED, PatchState.AWAITING_REVIEW)
 
 
@@ -61,6 +63,8 @@ class OpenPatches:
         self.integration = integration
         self.git = integration.git
         self.current: dict[str, PatchRecord] = {}
+        """By step; changed through `put` and `take_out` alone."""
+        self._flying: set[str] = set()
         self._rules = rules
         self._without_ref: list[PatchRecord] = []
         self._with_candidate_ref: set[str] = set()
@@ -75,9 +79,28 @@ class OpenPatches:
         """As they stood before the transaction that is being made."""
         return patch_queries.patches_of(self.journal.database, self.book.run.run_id, states=states)
 
+    def of_task(self, patch: PatchRecord) -> list[PatchRecord]:
+        """All patches of the same task, oldest first, as they stood before the transaction that is being made."""
+        return patch_queries.patches_of_task(self.journal.database, patch.task_id)
+
+    def put(self, patch: PatchRecord) -> PatchRecord:
+        """This is what a patch is now."""
+        self.current[patch.step_id] = patch
+        (self._flying.add if patch.state in IN_FLIGHT else self._flying.discard)(patch.step_id)
+        return patch
+
+    def take_out(self, step_id: str) -> PatchRecord | None:
+        """Nothing follows from the patch of a step any more."""
+        self._flying.discard(step_id)
+        return self.current.pop(step_id, None)
+
+    @property
+    def is_one_in_flight(self) -> bool:
+        """Whether a patch is between applied and committed."""
+        return bool(self._flying)
+
     def move(self, patch: PatchRecord, state: PatchState, *, trigger: str, **details: Any) -> PatchRecord:
-        moved = self.current[patch.step_id] = self.journal.move(patch, state, trigger=trigger, **details)
-        return moved
+        return self.put(self.journal.move(patch, state, trigger=trigger, **details))
 
     # -- refs ------------------------------------------------------------------------------------------
 
@@ -98,22 +121,28 @@ class OpenPatches:
 
     def make_candidate_ref(self, patch: PatchRecord) -> None:
         if patch.candidate_commit is not None:
-            put_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit)
+            put_ref(self.git, candidate_ref(patch.patch_id), patch.candidate_commit, self._missing_ref(patch))
+            self._note_ref(patch)
             self._with_candidate_ref.add(patch.patch_id)
 
     def refs_at_commit(self, patch: PatchRecord) -> dict[str, str | None]:
         """What becomes of a patch's own refs in the instant of its commit: its commit has one, its candidate none."""
-        refs: dict[str, str | None] = {}
-        if any(other.patch_id == patch.patch_id for other in self._without_ref):
-            refs[patch_ref(patch.patch_id)] = patch.commit_id
+        refs = self._missing_ref(patch)
         if patch.patch_id in self._with_candidate_ref:
             refs[candidate_ref(patch.patch_id)] = None
         return refs
 
     def note_refs_at_commit(self, patch: PatchRecord) -> None:
         """That has happened."""
-        self._without_ref = [other for other in self._without_ref if other.patch_id != patch.patch_id]
+        self._note_ref(patch)
         self._with_candidate_ref.discard(patch.patch_id)
+
+    def _missing_ref(self, patch: PatchRecord) -> dict[str, str | None]:
+        is_missing = any(other.patch_id == patch.patch_id for other in self._without_ref)
+        return {patch_ref(patch.patch_id): patch.commit_id} if is_missing else {}
+
+    def _note_ref(self, patch: PatchRecord) -> None:
+        self._without_ref = [other for other in self._without_ref if other.patch_id != patch.patch_id]
 
     def let_go_of_candidate(self, patch: PatchRecord) -> None:
         if patch.candidate_commit is not None and patch.patch_id in self._with_candidate_ref:
@@ -130,11 +159,17 @@ class OpenPatches:
 
     def take_up(self, patch: PatchRecord) -> None:
         """A new patch, which its task now waits for; the earlier ones of the task are superseded."""
-        for earlier in self.all_of_run(*_EARLIER):
-            is_older = earlier.task_id == patch.task_id and earlier.patch_id < patch.patch_id
-            if is_older and earlier.patch_id not in (patch.parent_patch_id, patch.patch_id):
-                self.journal.move(earlier, PatchState.SUPERSEDED, trigger="attempt", superseded_by=patch.patch_id)
-        self.current[patch.step_id] = patch
+        for earlier in self.of_task(patch):
+            is_older = earlier.patch_id < patch.patch_id and earlier.patch_id != patch.parent_patch_id
+            if is_older and earlier.state in _EARLIER:
+                self.journal.move(
+                    earlier,
+                    PatchState.SUPERSEDED,
+                    trigger="attempt",
+                    reason=earlier.reason,
+                    superseded_by=patch.patch_id,
+                )
+        self.put(patch)
         self.keep_alive(patch)
         if patch.state == PatchState.QUARANTINED:
             self.after_quarantine(patch, Outcome.SCOPE_VIOLATION)
@@ -142,33 +177,32 @@ class OpenPatches:
     def set_aside(self, patch: PatchRecord, findings: list[str], outcome: Outcome) -> None:
         """A patch cannot be trusted: it is quarantined, with its reasons."""
         with self.journal.group():
-            patch = self.current[patch.step_id] = quarantine(self.journal, patch, findings, trigger=str(outcome))
+            patch = self.put(quarantine(self.journal, patch, findings, trigger=str(outcome)))
             self.after_quarantine(patch, outcome)
         self.let_go_of_candidate(patch)
 
     def after_quarantine(self, patch: PatchRecord, outcome: Outcome) -> None:
         """The task is tried again, fails, or waits for a person."""
         if self.owner.fail_or_retry(patch.step_id, outcome, patch.reason or ""):
-            self.current.pop(patch.step_id, None)
+            self.take_out(patch.step_id)
         else:
             self.owner.set_aside(patch.step_id)
 
     def complete(self, patch: PatchRecord, metadata: Mapping[str, Any]) -> None:
         """The task is done, unless a part of its change was sent back."""
-        del self.current[patch.step_id]
-        waiting = self.all_of_run(PatchState.AWAITING_REVIEW)
-        if any(was_sent_back(other) and other.task_id == patch.task_id for other in waiting):
+        self.take_out(patch.step_id)
+        if any(was_sent_back(other) for other in self.of_task(patch)):
             self.try_again(patch, Outcome.CHANGES_REQUESTED, "a part of the change was sent back")
         else:
             self.owner.complete(patch.step_id, metadata)
 
     def try_again(self, patch: PatchRecord, outcome: Outcome, message: str) -> None:
-        self.current.pop(patch.step_id, None)
+        self.take_out(patch.step_id)
         self.owner.try_again(patch.step_id, outcome, message)
 
     def fail(self, patch: PatchRecord, outcome: Outcome) -> None:
         """The change is not wanted, and so the task has failed."""
-        self.current.pop(patch.step_id, None)
+        self.take_out(patch.step_id)
         self.owner.fail(patch.step_id, str(outcome), patch.review_comment or patch.reason or "")
 
 

@@ -12,12 +12,13 @@ from engine.executor.runbook import PAUSING
 from engine.git.diffs import patch_identity
 from engine.git.program import Git
 from engine.patches.application import Candidate, NotApplicable, Signature, apply, strayed_paths
-from engine.patches.description import stable_id_of
-from engine.patches.judgement import judge
+from engine.patches.description import Description, stable_id_of
+from engine.patches.finding import rule_of
+from engine.patches.judgement import Judgement, judge
 from engine.patches.message import commit_message
 from engine.patches.review_rules import ReviewPolicy, review_reason
 from engine.plan.plan import Gate
-from engine.states import PatchState, RunState
+from engine.states import GateState, PatchState, RunState
 from engine.states.outcomes import Outcome
 from engine.store import patch_queries
 from engine.store.records import PatchRecord
@@ -39,7 +40,6 @@ class Passage:
         self._signature = signature
         self._check: Check | None = None
         self._stopping: list[Check] = []
-        self._has_tripped = False
         self._handlers: Mapping[str, Callable[[PatchRecord], bool]] = {
             PatchState.VALIDATED: self._queue,
             PatchState.QUEUED: self._apply,
@@ -125,10 +125,16 @@ class Passage:
             is_manual=is_manual if step.manual_review_required is None else step.manual_review_required,
             mode=settings.mode,
             pilot_share=settings.pilot_share,
-            has_pilot_tripped=self._has_tripped,
+            has_pilot_tripped=settings.mode == "pilot" and self._has_failed_gate(),
             threshold=settings.review_score,
         )
         return review_reason(policy, score=patch.risk_score, reasons=patch.risk_reasons, patch_hash=patch.patch_hash)
+
+    def _has_failed_gate(self) -> bool:
+        """Whether a check of a change has failed in this run, in this process or an earlier one."""
+        run_id = self._book.run.run_id
+        failed = patch_queries.gates_of(self._journal.database, run_id=run_id, states=(GateState.FAILED,))
+        return any(gate.purpose == "verify" for gate in failed)
 
     def _try_in_shadow(self, patch: PatchRecord) -> None:
         """What comes later sees the change; nothing else ever does."""
@@ -137,8 +143,9 @@ class Passage:
             findings = [f"apply.conflict: {path} was changed otherwise before" for path in result.conflicts]
             self._patches.set_aside(patch, findings, Outcome.CONFLICT)
             return
-        if isinstance(result, Candidate):
-            self._patches.integration.advance(result.commit, {})
+        if isinstance(result, Candidate) and not self._patches.integration.advance(result.commit, {}):
+            self._patches.set_aside(patch, [self._moved_by_others], Outcome.SUSPECT)
+            return
         with self._journal.group():
             if isinstance(result, Candidate):
                 self._patches.integration.note(result.commit)
@@ -159,17 +166,12 @@ class Passage:
         return apply(self._patches.git, self._patches.integration.head, patch, message, self._signature)
 
     def _apply(self, patch: PatchRecord) -> bool:
-        if self._is_held or self._in_flight():
+        if self._is_held or self._patches.is_one_in_flight:
             return False
         result = self.trial(patch)
         if isinstance(result, NotApplicable):
             return self._not_applied(patch, result)
-        is_approved = patch.review_status == "approved" and not patch.is_released
-        if is_approved and not is_same(self._patches.git, patch, result):
-            self.bring_up_to_date(patch, result)
-            return False
-        if findings := self._findings_after_merge(patch, result):
-            self._patches.set_aside(patch, findings, Outcome.SCOPE_VIOLATION)
+        if self.is_otherwise_there(patch, result):
             return False
         self._note_candidate(patch, result)
         return True
@@ -178,10 +180,6 @@ class Passage:
     def _is_held(self) -> bool:
         """Whether nothing new may begin: the run is being paused, or stands still."""
         return self._book.run.reason == PAUSING or self._book.run.state != RunState.RUNNING
-
-    def _in_flight(self) -> bool:
-        states = {patch.state for patch in self._patches.current.values()}
-        return bool(states & {PatchState.APPLIED, PatchState.VERIFIED})
 
     def _note_candidate(self, patch: PatchRecord, candidate: Candidate) -> None:
         with self._journal.group():
@@ -205,31 +203,46 @@ class Passage:
             self._patches.move(patch, PatchState.APPLY_FAILED, trigger="apply", reason=reason)
             return True
 
-    def bring_up_to_date(self, patch: PatchRecord, candidate: Candidate) -> None:
-        """It reads otherwise on the present head than when it was approved: somebody must look again."""
+    def is_otherwise_there(self, patch: PatchRecord, candidate: Candidate) -> bool:
+        """Whether a change is no longer what was judged and looked at, now that it lies on the present head.
+
+        Merging can lead it elsewhere: it is judged again where it came to lie, and quarantined, or reviewed anew.
+        """
+        if candidate.moved is None:
+            return False
+        judgement = judge(self._patches.git, candidate.moved, self._patches.rules_for(patch))
+        if findings := self._findings_there(patch, candidate.moved, judgement):
+            self._patches.set_aside(patch, findings, Outcome.SCOPE_VIOLATION)
+            return True
+        is_approved = patch.review_status == "approved"
+        is_riskier = judgement.risk_score >= self._book.script.settings.review_score > patch.risk_score
+        if (is_approved and not is_same(self._patches.git, patch, candidate)) or (is_riskier and not is_approved):
+            self._bring_up_to_date(patch, candidate, judgement)
+            return True
+        return False
+
+    def _findings_there(self, patch: PatchRecord, moved: Description, judgement: Judgement) -> list[str]:
+        files = patch_queries.files_of(self._journal.database, patch)
+        known = frozenset(path for file in files for path in (file.path, file.old_path) if path)
+        strayed = [f"merge.strayed: {path} was not in the patch" for path in strayed_paths(moved, known)]
+        # Whoever released it has looked at what was found then, and at nothing else.
+        accepted = {rule_of(finding) for finding in patch.findings} if patch.is_released else set[str]()
+        return [*strayed, *(each for each in judgement.findings if rule_of(each) not in accepted)]
+
+    def _bring_up_to_date(self, patch: PatchRecord, candidate: Candidate, judgement: Judgement) -> None:
+        """It reads otherwise on the present head than where it was looked at: somebody must look again."""
+        reason = "the head has moved, and the change reads otherwise there"
         with self._journal.group():
             if patch.state == PatchState.QUEUED:
-                reason = "the head has moved, and the change reads otherwise there"
                 patch = self._patches.move(patch, PatchState.AWAITING_REVIEW, trigger="apply", reason=reason)
-            patch = self._patches.intake.rebase(patch, candidate.head, candidate.commit)
-            self._patches.current[patch.step_id] = patch
+            patch = self._patches.intake.rebase(patch, candidate.head, candidate.commit, judgement, reason=reason)
+            self._patches.put(patch)
             self._patches.keep_alive(patch)
             self._patches.owner.set_aside(patch.step_id)
 
-    def _findings_after_merge(self, patch: PatchRecord, candidate: Candidate) -> list[str]:
-        """Merging can lead a change elsewhere: it is judged again where it came to lie."""
-        if candidate.moved is None or patch.is_released:
-            return []
-        files = patch_queries.files_of(self._journal.database, patch)
-        known = frozenset(path for file in files for path in (file.path, file.old_path) if path)
-        strayed = strayed_paths(candidate.moved, known)
-        findings = judge(self._patches.git, candidate.moved, self._patches.rules_for(patch)).findings
-        return [*(f"merge.strayed: {path} was not in the patch" for path in strayed), *findings]
-
     def _resolve_conflict(self, patch: PatchRecord) -> bool:
         """The step may make its change once more, from the new head; after that a person must look."""
-        others = self._patches.all_of_run()
-        conflicts = sum(each.task_id == patch.task_id and _is_conflict(each) for each in others)
+        conflicts = sum(_is_conflict(each) for each in self._patches.of_task(patch))
         if patch.origin == "step" and conflicts <= CONFLICTS_A_TASK:
             with self._journal.group():
                 self._patches.try_again(patch, Outcome.CONFLICT, patch.reason or "")
@@ -250,7 +263,6 @@ class Passage:
             return False
         failures, self._check = self._check.failures, None
         if failures:
-            self._has_tripped = True
             self._patches.set_aside(patch, [f"gate.{failure}" for failure in failures], Outcome.CHECK_FAILED)
             return False
         with self._journal.group():
@@ -271,8 +283,7 @@ class Passage:
         if has_moved:
             self._patches.note_refs_at_commit(patch)
         elif not integration.is_at(candidate):
-            findings = [f"ref.moved: {integration.ref} was moved by somebody else"]
-            self._patches.set_aside(patch, findings, Outcome.SUSPECT)
+            self._patches.set_aside(patch, [self._moved_by_others], Outcome.SUSPECT)
             return False
         with self._journal.group():
             committed = self._journal.move(patch, PatchState.COMMITTED, trigger="commit", committed_commit=candidate)
@@ -280,6 +291,10 @@ class Passage:
             self._patches.complete(committed, {"patch_id": patch.patch_id, "commit": candidate})
         self._patches.let_go_of_candidate(patch)
         return False
+
+    @property
+    def _moved_by_others(self) -> str:
+        return f"ref.moved: {self._patches.integration.ref} was moved by somebody else"
 
     def _give_up(self, patch: PatchRecord) -> bool:
         with self._journal.group():

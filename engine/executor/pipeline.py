@@ -4,13 +4,12 @@ Each move is on record, durably, before a ref follows it, so a kill at any point
 from the refs. A task is its patch's as long as it is `validating`; what becomes of it is told to the loop (`Owner`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
-from engine.errors import MinipipeError
 from engine.executor.gatekeeper import Setting
-from engine.executor.open_patches import OpenPatches
+from engine.executor.open_patches import BEFORE_APPLIED, IN_FLIGHT, OpenPatches
 from engine.executor.passage import Passage
 from engine.executor.ref_keeping import drop_needless_refs, keep_edits, without_ref
 from engine.executor.review_desk import ReviewDesk
@@ -25,8 +24,6 @@ from engine.states.outcomes import Outcome
 from engine.store import patch_queries
 from engine.store.records import AttemptRecord, PatchRecord
 
-BEFORE_APPLIED = (PatchState.VALIDATED, PatchState.AWAITING_REVIEW, PatchState.QUEUED, PatchState.APPLY_FAILED)
-IN_FLIGHT = (PatchState.APPLIED, PatchState.VERIFIED)
 _SETTLED = (PatchState.COMMITTED, PatchState.ROLLED_BACK, PatchState.SUPERSEDED)
 
 
@@ -51,16 +48,30 @@ class Pipeline:
         drop_needless_refs(self._patches.git, self._journal.database)
         keep_edits(self._patches.git, self._journal.database, self._book.run.run_id)
         patches = self._patches.all_of_run()
-        for patch in without_ref(self._patches.git, patches):
-            self._patches.keep_alive(patch)
+        lost = self._keep_alive(patches)
         for patch in patches:
             is_waited_for = self._book.tasks[patch.step_id].state == TaskState.VALIDATING
             if is_waited_for and patch.state not in _SETTLED:
                 # The newest of a task's patches is the one that it waits for: they come oldest first.
-                self._patches.current[patch.step_id] = patch
+                self._patches.put(patch)
                 if patch.state in IN_FLIGHT:
                     self._find_candidate(patch)
+                elif patch.patch_id in lost and patch.state in BEFORE_APPLIED:
+                    self._patches.set_aside(patch, ["lost.commit: its commit is gone"], Outcome.SUSPECT)
         self._integration.open(verified=self._verified())
+
+    def _keep_alive(self, patches: Sequence[PatchRecord]) -> set[str]:
+        """Let every patch have its ref, whoever removed it; answer those whose commits are gone."""
+        lost: set[str] = set()
+        for patch in without_ref(self._patches.git, patches):
+            if resolve_commit(self._patches.git, patch.commit_id) is None:
+                lost.add(patch.patch_id)
+            else:
+                self._patches.keep_alive(patch)
+        if lost:
+            names = ", ".join(sorted(lost))
+            self._journal.note("warning", self._book.run, reason=f"the commits of these patches are gone: {names}")
+        return lost
 
     def _find_candidate(self, patch: PatchRecord) -> None:
         """Keep the commit alive that was to be verified; one without gates had no ref until now."""
@@ -104,7 +115,8 @@ class Pipeline:
 
     def close_refs(self) -> None:
         """The run stands still, or has ended."""
-        drop_needless_refs(self._patches.git, self._journal.database)
+        if self._integration.is_shadow:
+            drop_needless_refs(self._patches.git, self._journal.database)
 
     # -- asked -----------------------------------------------------------------------------------------
 
@@ -118,6 +130,11 @@ class Pipeline:
     def is_working(self) -> bool:
         """Whether gates run."""
         return any(check.is_working for check in self._passage.checks)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether gates wait for a worktree."""
+        return any(not (check.is_over or check.is_working) for check in self._passage.checks)
 
     @property
     def waits_for(self) -> str | None:
@@ -163,21 +180,19 @@ class Pipeline:
 
     def settle_gate(self, end: AttemptEnd) -> None:
         self._passage.settle_gate(end)
+        self.look_around("a check")
 
-    def obey(self, arguments: Mapping[str, Any]) -> str | None:
-        """Write down what somebody decided; None, or why it is refused."""
-        try:
-            patch = decide(self._journal, Decision.from_arguments(arguments))
-        except MinipipeError as error:
-            return error.message
+    def obey(self, arguments: Mapping[str, Any]) -> None:
+        """Write down what somebody decided; Refused or UserError where that cannot be."""
+        patch = decide(self._journal, Decision.from_arguments(arguments))
         self._has_decisions = True
         present = self._patches.current.get(patch.step_id)
         if present is not None and present.patch_id == patch.patch_id:
-            self._patches.current[patch.step_id] = patch
+            self._patches.put(patch)
             if patch.state == PatchState.QUARANTINED:
                 self._passage.stop_gates_of(patch)
+                self._patches.let_go_of_candidate(patch)
                 self._patches.after_quarantine(patch, Outcome.SCOPE_VIOLATION)
-        return None
 
     def cancel(self, *, finally_too: bool) -> None:
         """Nothing that is not committed will be."""
@@ -187,7 +202,7 @@ class Pipeline:
 
     def drop(self, step_id: str, *, reason: str) -> None:
         """Give up the patch of a task that nobody wants any more."""
-        patch = self._patches.current.pop(step_id, None)
+        patch = self._patches.take_out(step_id)
         if patch is None:
             return
         if patch.state in BEFORE_APPLIED:
@@ -211,6 +226,7 @@ class Pipeline:
             self._desk.act()
         self._passage.carry_all()
         self._patches.make_refs()
-        orders = self._passage.start_gates(room)
-        # Gates that could not be started have failed: what follows need not wait for anything else.
-        return orders if orders or not self._passage.has_verdict else self.advance(room)
+        while not (orders := self._passage.start_gates(room)) and self._passage.has_verdict:
+            # Gates that could not be started have failed: what follows need not wait for anything else.
+            self._passage.carry_all()
+        return orders

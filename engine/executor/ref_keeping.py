@@ -6,14 +6,13 @@ too many or one too few, and whoever owns a run next can tell which.
 
 from collections.abc import Callable, Mapping, Sequence
 
+from engine.executor.open_patches import IN_FLIGHT
 from engine.git.program import Git
 from engine.git.refs import CANDIDATES, EDITS, PATCHES, SHADOWS, delete_ref, edit_ref, list_refs, patch_ref, put_ref
-from engine.states import PatchState, RunStateMachine
+from engine.states import RunStateMachine
 from engine.store import patch_queries, queries
 from engine.store.database import Database
 from engine.store.records import PatchRecord
-
-_IN_FLIGHT = (PatchState.APPLIED, PatchState.VERIFIED)
 
 
 def drop_needless_refs(git: Git, database: Database) -> None:
@@ -39,7 +38,7 @@ def keep_edit(git: Git, patch_id: str, commit: str) -> None:
 
 def _has_moved_on(database: Database, patch_id: str) -> bool:
     patch = patch_queries.find_patch(database, patch_id)
-    return patch is not None and patch.state not in _IN_FLIGHT
+    return patch is not None and patch.state not in IN_FLIGHT
 
 
 def _has_ended(database: Database, run_id: str) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from engine.errors import MinipipeError
 from engine.executor.open_patches import OpenPatches
-from engine.executor.passage import Passage, is_same
+from engine.executor.passage import Passage
+from engine.git.refs import delete_ref, edit_ref
 from engine.patches.application import Candidate
 from engine.patches.intake import Origin
 from engine.patches.selection import select
@@ -42,6 +43,10 @@ class ReviewDesk:
             else:
                 self._go_on()
                 self._acts[review.decision](patch, review)
+            if review.edited_commit is not None:
+                # Not before the patch that it became is kept alive by a ref of its own.
+                self._patches.make_refs()
+                delete_ref(self._patches.git, edit_ref(patch.patch_id), review.edited_commit)
 
     def _why_void(self, patch: PatchRecord, review: ReviewRecord) -> str:
         if patch.state != PatchState.AWAITING_REVIEW or patch.step_id not in self._patches.current:
@@ -54,7 +59,7 @@ class ReviewDesk:
             self._journal.note("review_void", patch, operator=review.reviewer, reason=why)
             if patch.state == PatchState.AWAITING_REVIEW and patch.review_status != "pending":
                 amended = self._journal.amend(patch, review_status="pending", reviewed_by=None, reviewed_at=None)
-                self._patches.current[patch.step_id] = amended
+                self._patches.put(amended)
 
     def _go_on(self) -> None:
         """A decision is what a run that is paused for review has waited for."""
@@ -70,13 +75,11 @@ class ReviewDesk:
             self._approve_part(patch, review)
             return
         trial = self._passage.trial(patch)
-        if isinstance(trial, Candidate) and not is_same(self._patches.git, patch, trial):
-            with self._journal.group():
+        with self._journal.group():
+            if isinstance(trial, Candidate) and self._passage.is_otherwise_there(patch, trial):
                 self._acted(review, "void: it reads otherwise on the new head")
                 self._journal.note("review_void", patch, operator=review.reviewer, reason="the head has moved")
-                self._passage.bring_up_to_date(patch, trial)
-            return
-        with self._journal.group():
+                return
             self._acted(review, "approved")
             self._patches.move(patch, PatchState.QUEUED, trigger="review", operator=review.reviewer)
 

@@ -1,5 +1,6 @@
 """Where a run's changes begin and where they are to go, settled when the run is made."""
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ def start_of(workspace: Workspace, settings: RunSettings, *, target: str | None 
         return Start()
     assert workspace.git_folder is not None
     repository = find_repository(workspace.root, workspace.git_folder)
+    if not os.access(repository.common / "objects", os.W_OK):
+        raise EnvironmentUnfit(f"cannot write in {repository.common}", hint="check the owner and mode of the folder")
     branch = head_branch(repository) if target is None else None if target == NO_TARGET else target
     base = _base(repository, branch)
     return Start(base, branch, tuple(_warnings(repository, base, branch, target)))
@@ -42,6 +45,10 @@ def _base(repository: Repository, branch: str | None) -> str:
         found = read_ref(repository.git, branch_ref(branch))
         if found is None:
             raise UsageError(f"--target: there is no branch {branch!r}", hint=f"git branch {branch}")
+        if not _is_text(branch):
+            raise EnvironmentUnfit(
+                f"the name of the branch {branch!r} is not UTF-8 text", hint="--target BRANCH, or --target none"
+            )
         return found
     head = head_commit(repository)
     if head is None:
@@ -53,3 +60,11 @@ def _warnings(repository: Repository, base: str, branch: str | None, target: str
     yield from peculiarities(repository, base)
     if branch is None and target is None:
         yield "no branch is checked out (HEAD is detached): what is committed stays on the run's own branch"
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -6,6 +6,7 @@ A request of this process and a command row of another are the same here; the ro
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from engine.errors import MinipipeError
 from engine.executor.control import Control
 from engine.executor.inbox import Inbox
 from engine.executor.runbook import CANCELING, PAUSING
@@ -34,17 +35,35 @@ class Steering:
             "cancel": self.cancel,
             "retry": self.retry,
         }
+        self._decisions: list[CommandRecord] = []
 
     def obey(self) -> None:
         """Act on everything that was asked since the last time."""
         for request in self._control.take():
             self._verbs[request.verb](request.operator)
         for command in self._inbox.take():
-            self._book.journal.answer(command, self._book.run, refusal=self._act_on(command))
+            if command.verb == DECIDE:
+                self._decisions.append(command)
+            else:
+                self._book.journal.answer(command, self._book.run, refusal=self._act_on(command))
+
+    @property
+    def has_decisions(self) -> bool:
+        """Whether somebody has decided about a patch."""
+        return bool(self._decisions)
+
+    def decide(self) -> None:
+        """Write down what was decided about patches, each by itself: one that is refused undoes no other."""
+        decisions, self._decisions = self._decisions, []
+        for command in decisions:
+            try:
+                with self._book.journal.group():
+                    self._loop.pipeline.obey(command.arguments)
+                    self._book.journal.answer(command, self._book.run)
+            except MinipipeError as error:
+                self._book.journal.answer(command, self._book.run, refusal=error.message)
 
     def _act_on(self, command: CommandRecord) -> str | None:
-        if command.verb == DECIDE:
-            return self._loop.pipeline.obey(command.arguments)
         act = self._verbs.get(command.verb)
         return act(command.operator) if act else f"this version knows no {command.verb!r}"
 

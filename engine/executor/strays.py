@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.git.program import Git
-from engine.git.refs import list_refs
+from engine.git.refs import list_refs, ref_differences
 from engine.worktrees.places import PREFIX
 
 _OURS = b"\tminipipe: "
@@ -22,7 +22,8 @@ _TICK_NS = 50_000_000
 """More than any file system's clock needs from one tick to the next."""
 
 
-_SPACES = ("refs/heads", "refs/tags", "refs/replace", "refs/notes")
+_SPACES = ("refs/heads", "refs/tags", "refs/stash", "refs/replace", "refs/notes")
+_SETTINGS = ("config", "config.worktree", "info/attributes", "info/exclude")
 
 Stamps = tuple[tuple[str, int, int, int], ...]
 """Of every file and folder that holds refs: its path, number, size, and when it was last changed in any way."""
@@ -56,7 +57,7 @@ class Strays:
         stamps = _settled(tuple(self._stamps()))
         is_known = last is not None and stamps is not None and stamps == last.stamps
         refs = last.refs if last is not None and is_known else list_refs(self._git, *_SPACES)
-        settings = _digest(self._common / "config")
+        settings = "".join(_digest(self._common / name) for name in _SETTINGS)
         return _Look(stamps, refs, settings, tuple(_files(self._common / "hooks")), self._lengths())
 
     def _stamps(self) -> Iterator[tuple[str, int, int, int]]:
@@ -65,15 +66,13 @@ class Strays:
 
     def _moved_refs(self, before: _Look) -> Iterator[str]:
         now = self._last.refs
-        for name in sorted(before.refs.keys() | now.keys()):
-            old, new = before.refs.get(name), now.get(name)
-            if old != new and not self._is_explained(name, new, before.logs):
-                verb = "was made" if old is None else "was deleted" if new is None else "was moved"
-                yield f"{name} {verb}"
+        for name, what in ref_differences(before.refs, now):
+            if not self._is_explained(name, now.get(name), before.logs):
+                yield f"{name} {what}"
 
     def _changed_files(self, before: _Look) -> Iterator[str]:
         if before.settings != self._last.settings:
-            yield "the repository's settings (.git/config) were changed"
+            yield "the repository's settings (.git/config, .git/info) were changed"
         if before.hooks != self._last.hooks:
             yield "the repository's hooks were changed"
 
@@ -81,13 +80,22 @@ class Strays:
         """Whether a run of ours says so, or a HEAD that is not ours went there in the meantime."""
         if new is None:
             return False
+        if name == "refs/stash":
+            return self._is_stash_of_user(logs.get(self._common / "logs" / "refs/stash", 0))
         if _OURS in _since(self._common / "logs" / name, -_LINE_BYTES):
             return True
         wanted = f" {new} ".encode()
         return any(wanted in _since(log, logs.get(log, 0)) for log in self._logs_of_others())
 
+    def _is_stash_of_user(self, length: int) -> bool:
+        """Whether something was put on the stash from a branch; taken off may it be by anybody."""
+        log = self._common / "logs" / "refs/stash"
+        added = _since(log, length)
+        return bool(added) and b" (no branch): " not in added
+
     def _lengths(self) -> dict[Path, int]:
-        return {log: log.stat().st_size for log in self._logs_of_others() if log.exists()}
+        logs = (*self._logs_of_others(), self._common / "logs" / "refs/stash")
+        return {log: log.stat().st_size for log in logs if log.exists()}
 
     def _logs_of_others(self) -> Iterator[Path]:
         yield self._common / "logs" / "HEAD"

@@ -4,7 +4,7 @@ A worktree is at the head of the run's own branch when its attempt starts, holds
 given back as soon as what was changed in it has been captured. There is no way from here to the user's own checkout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from engine.executor.artifacts import Artifacts, copy_ignored
 from engine.git.index import private_index
 from engine.git.merging import merge
 from engine.git.program import Git
-from engine.plan.plan import Isolation, WorktreeWishes
+from engine.plan.plan import Invocation, Isolation, WorktreeWishes
 from engine.worktrees.pool import WorktreePool
 from engine.worktrees.worktree import Worktree
 
@@ -50,8 +50,8 @@ class Workplaces(Protocol):
     def open(self, name: str, commit: str, *, step_id: str, before: Sequence[str] = ()) -> Workplace:
         """A place at a commit for the attempt or gate of this name, with what the steps `before` it kept."""
 
-    def rescue(self) -> None:
-        """Keep what the attempts of a dead owner had changed; their processes have ended."""
+    def rescue(self, attempt_ids: Collection[str]) -> None:
+        """Keep what these attempts of a dead owner had changed, and take back its places; its processes have ended."""
 
     def of(self, name: str) -> Workplace:
         """The place that was opened under a name."""
@@ -75,7 +75,7 @@ class TheFolderItself:
     def open(self, name: str, commit: str, *, step_id: str, before: Sequence[str] = ()) -> Workplace:
         return self._place
 
-    def rescue(self) -> None:
+    def rescue(self, attempt_ids: Collection[str]) -> None:
         pass
 
     def of(self, name: str) -> Workplace:
@@ -111,7 +111,9 @@ class OwnWorktrees:
         self._places: dict[str, Workplace] = {}
 
     def room(self) -> int | None:
-        return self._pool.room()
+        room = self._pool.room()
+        # The kept one counts as used there; while nobody works in it, it is to be had here.
+        return room if room is None else room + self._is_kept_free
 
     def open(self, name: str, commit: str, *, step_id: str, before: Sequence[str] = ()) -> Workplace:
         """A clean worktree at a commit; WorktreeUnavailable if there can be none."""
@@ -130,7 +132,7 @@ class OwnWorktrees:
 
     def _claim(self, name: str, commit: str, step_id: str) -> Worktree:
         is_gate = name.startswith("gat_")
-        if not self._is_kept or is_gate:
+        if not self._is_kept or (is_gate and not (self._is_kept_free and self._pool.room() == 0)):
             return self._pool.claim(commit, run_id=self._run_id, step_id=name)
         if self._kept is None:
             self._kept = self._pool.claim(commit, run_id=self._run_id, step_id=name)
@@ -139,8 +141,12 @@ class OwnWorktrees:
             self._kept.reset(commit, keep_ignored=True)
         return self._kept
 
-    def rescue(self) -> None:
-        self._pool.rescue(self._run_id)
+    @property
+    def _is_kept_free(self) -> bool:
+        return self._kept is not None and all(place.worktree is not self._kept for place in self._places.values())
+
+    def rescue(self, attempt_ids: Collection[str]) -> None:
+        self._pool.rescue(self._run_id, only=attempt_ids)
 
     def of(self, name: str) -> Workplace:
         return self._places[name]
@@ -156,6 +162,12 @@ class OwnWorktrees:
         if self._kept is not None:
             self._kept.release()
             self._kept = None
+
+
+def after_setup(setup: str, invocation: Invocation) -> tuple[str, ...]:
+    """The plan's set-up line, then, in the folder that is meant, the program itself in the same process."""
+    script = f"( {setup}\n) || {{ echo 'minipipe: the set-up of the worktree failed' >&2; exit 97; }}\n"
+    return ("/bin/sh", "-c", f'{script}cd -- "$0" && exec "$@"', invocation.cwd, *invocation.argv)
 
 
 def apply_earlier(git: Git, place: Workplace, commit: str) -> bool:

@@ -1,6 +1,5 @@
 """Private index files: trees are built in them, and nobody else's index is touched."""
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,7 +31,9 @@ def write_tree(git: Git) -> str:
 def add_everything(git: Git, *, except_for: Iterable[str] = ()) -> None:
     """Take in the working tree as it is: new, changed and deleted files, but for ignored ones and these globs."""
     excludes = [f":(top,exclude,glob){glob}" for glob in except_for]
-    git.durable().sealed().tell("add", "--all", "--sparse", "--", ":/", *excludes)
+    done = git.durable().sealed().ask("add", "--all", "--sparse", "--", ":/", *excludes)
+    if done.exit_code != 0:
+        raise GitFailed("add", _errors_of(done.errors))
 
 
 def change_tree(git: Git, tree: str, entries: Mapping[bytes, Entry]) -> str:
@@ -60,8 +61,12 @@ def apply_text(git: Git, tree: str, patch: bytes, *, strip: int = 1) -> str:
             "apply", "--cached", f"-p{strip}", "--whitespace=nowarn", "--unidiff-zero", stdin=patch
         )
         if done.exit_code != 0:
-            said = [line for line in done.errors.decode(errors="replace").splitlines() if line.startswith("error: ")]
-            raise GitFailed(
-                "apply", "; ".join(line.removeprefix("error: ") for line in said[:3]) or os.fsdecode(done.errors)
-            )
+            raise GitFailed("apply", _errors_of(done.errors))
         return write_tree(own)
+
+
+def _errors_of(said: bytes) -> str:
+    """What git names as errors: its last words only say that there were some."""
+    lines = said.decode(errors="replace").splitlines()
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return "; ".join(errors[:3]) or " ".join(lines)

@@ -309,6 +309,17 @@ def git_version(cwd: Path) -> tuple[int, ...]:
     return tuple(map(int, found[0].split("."))) if found else ()
 
 
+def trouble_with_head(cwd: Path) -> str:
+    """Why git cannot tell what is checked out: damaged, of a strange version, somebody else's; empty if it can."""
+    done = ask_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=cwd)
+    if done.exit_code == 0:
+        return ""
+    if said := [line for line in done.errors.splitlines() if line.startswith("fatal: ")]:
+        return said[0].removeprefix("fatal: ")
+    found = ask_git("rev-parse", "--verify", "--quiet", "HEAD", cwd=cwd)
+    return f"the commit {found.output.strip()} is missing" if found.exit_code == 0 else ""
+
+
 def has_commit(cwd: Path) -> bool:
     """Whether there is a commit to start from."""
     return ask_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=cwd).exit_code == 0

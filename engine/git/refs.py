@@ -5,7 +5,7 @@ All of ours stand under `refs/minipipe/`; the functions below name them.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from engine.errors import GitFailed
@@ -69,6 +69,14 @@ def list_refs(git: Git, *prefixes: str) -> dict[str, str]:
     return {name: object_id for object_id, name in pairs}
 
 
+def ref_differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The refs that are otherwise than before, and what has become of each."""
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old != new:
+            yield name, "was made" if old is None else "was deleted" if new is None else "was moved"
+
+
 def create_ref(git: Git, name: str, commit: str) -> None:
     """Make a ref; one that is there and says the same is fine, one that says something else is not."""
     if not move_ref(git, name, commit, "0" * len(commit)):
@@ -77,12 +85,14 @@ def create_ref(git: Git, name: str, commit: str) -> None:
             raise GitFailed("update-ref", f"{name} is at {found}, not {commit}")
 
 
-def put_ref(git: Git, name: str, commit: str) -> None:
-    """Let a ref of ours say what the ledger says, wherever it was. Mostly it is new: that is tried first."""
-    if move_ref(git, name, commit, "0" * len(commit)):
+def put_ref(git: Git, name: str, commit: str, others: Mapping[str, str | None] = _NO_OTHERS) -> None:
+    """Let a ref of ours, and others with it, say what the ledger says, wherever it was. Mostly it is new: that is tried
+    first.
+    """
+    if move_ref(git, name, commit, "0" * len(commit), others=others):
         return
     found = read_ref(git, name)
-    if found != commit and not move_ref(git, name, commit, found or "0" * len(commit)):
+    if (found != commit or others) and not move_ref(git, name, commit, found or "0" * len(commit), others=others):
         raise GitFailed("update-ref", f"{name} is being moved by somebody else")
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from engine.errors import ActionRefused, InvalidTransition, NotFound
 from engine.ids import new_id
-from engine.states import PatchLedgerStateMachine, PatchState
-from engine.store import patch_queries
+from engine.states import PatchLedgerStateMachine, PatchState, RunStateMachine
+from engine.store import patch_queries, queries
 from engine.store.journal import Journal
 from engine.store.records import PatchRecord, ReviewRecord
 
@@ -20,8 +20,8 @@ Kind = Literal["approve", "reject", "request_changes", "withdraw", "mark", "quar
 VERB = "patch"
 """The verb of the command by which another process asks the run's owner for a decision."""
 
-NO_EXCEPTION = ("path.",)
-"""Rules whose findings nobody can set aside: git itself does not check such files out."""
+NO_EXCEPTION = ("path.", "lost.")
+"""Findings that nobody can set aside: git does not check such files out, or has nothing to check out."""
 
 _STATUS = {"approve": "approved", "reject": "rejected", "request_changes": "changes_requested"}
 
@@ -93,8 +93,29 @@ def decide(journal: Journal, decision: Decision) -> PatchRecord:
     if patch is None:
         raise NotFound("patch", decision.patch_id, hint="minipipe patch list lists them")
     check_decision(patch, decision)
+    _check_database(journal, patch, decision)
     with journal.group():
         return _WRITERS[decision.kind](journal, patch, decision)
+
+
+def _check_database(journal: Journal, patch: PatchRecord, decision: Decision) -> None:
+    """Raise if somebody has decided already, or if there is nobody left who could act on a decision."""
+    hint = f"minipipe review undo {patch.patch_id}"
+    if decision.kind in _STATUS and (open_reviews := _undecided(journal, patch)):
+        who = open_reviews[-1].reviewer or "somebody"
+        raise ActionRefused(decision.kind, patch.patch_id, f"{who} has decided already", hint=hint)
+    if decision.kind == "withdraw" and not _undecided(journal, patch):
+        raise ActionRefused("withdraw", patch.patch_id, "nothing was decided that could be taken back")
+    run = queries.find_run(journal.database, patch.run_id)
+    if run is not None and RunStateMachine.is_terminal(run.state) and decision.kind != "drop":
+        hint = f"minipipe patch release {patch.patch_id} makes a run of it" if decision.kind == "release" else ""
+        raise ActionRefused(decision.kind, patch.patch_id, "its run has ended", hint=hint)
+
+
+def _undecided(journal: Journal, patch: PatchRecord) -> list[ReviewRecord]:
+    """Decisions that nobody has acted on yet."""
+    found = patch_queries.undecided_reviews(journal.database, patch.run_id)
+    return [review for review in found if review.patch_id == patch.patch_id]
 
 
 def _review(journal: Journal, patch: PatchRecord, decision: Decision) -> PatchRecord:
@@ -134,14 +155,7 @@ def _part(decision: Decision) -> dict[str, Any]:
 
 def _withdraw(journal: Journal, patch: PatchRecord, decision: Decision) -> PatchRecord:
     """Take back what was decided and not acted on yet."""
-    open_reviews = [
-        review
-        for review in patch_queries.undecided_reviews(journal.database, patch.run_id)
-        if review.patch_id == patch.patch_id
-    ]
-    if not open_reviews:
-        raise ActionRefused("withdraw", patch.patch_id, "nothing was decided that could be taken back")
-    for review in open_reviews:
+    for review in _undecided(journal, patch):
         journal.amend(review, acted_at=journal.now(), outcome="withdrawn")
     return journal.amend(patch, review_status="pending", reviewed_by=None, reviewed_at=None, review_comment=None)
 

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from engine.git.changes import shown_path
 
 
+def rule_of(finding: str) -> str:
+    """The rule of a finding that is on record as text."""
+    return finding.partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One reason to refuse a patch. An empty path means the patch as a whole."""

@@ -63,7 +63,7 @@ class Intake:
             self.journal.note("patch_created", patch, metadata={"step_id": origin.step_id, **patch.diff_stats})
             return self._validated(patch, judgement)
 
-    def rebase(self, patch: PatchRecord, head: str, commit: str) -> PatchRecord:
+    def rebase(self, patch: PatchRecord, head: str, commit: str, judgement: Judgement, *, reason: str) -> PatchRecord:
         """The same change on a newer head, where it reads otherwise: whoever approved it has not seen this."""
         description = describe(self.git, head, commit)
         path = self._keep_text(patch.patch_id, description)
@@ -78,6 +78,10 @@ class Intake:
             stable_id=patch_identity(self.git, description.text),
             diff_path=path,
             diff_stats=description.stats.to_dict(),
+            risk_score=judgement.risk_score,
+            risk_reasons=judgement.risk_reasons,
+            manual_review_required=True,
+            review_reason=reason,
             review_status="pending",
             reviewed_by=None,
             reviewed_at=None,

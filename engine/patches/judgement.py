@@ -51,7 +51,7 @@ def judge(git: Git, description: Description, rules: Rules) -> Judgement:
     search = SecretSearch(rules.secrets)
     leak = list(_leaks(git, description.changes, search, rules.limits))
     findings = [
-        *limit_findings(description.changes, len(description.text), rules.limits),
+        *limit_findings(description.changes, _size(git, description), rules.limits),
         *ScopeRules(rules.include, rules.exclude).scope_findings(description.changes),
         *_tree_findings(git, description, base, new),
         *_filter_findings(git, description, new, rules.allow_filters),
@@ -62,6 +62,12 @@ def judge(git: Git, description: Description, rules: Rules) -> Judgement:
         str(replace(each, path=search.mask(each.path), message=search.mask_text(each.message))) for each in findings
     )
     return Judgement(told, risk.score, tuple(risk.reasons), bool(leak))
+
+
+def _size(git: Git, description: Description) -> int:
+    """How large a change is: its text, in which binary files are packed, or these files as they will be."""
+    packed = {change.new_blob for change in description.changes if change.is_binary and change.new_blob}
+    return max(len(description.text), sum(sizes_of(git, packed).values()))
 
 
 def _tree_findings(git: Git, description: Description, base: str, new: str) -> Iterator[Finding]:

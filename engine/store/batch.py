@@ -5,6 +5,7 @@ once from the tables, and executed in bulk, because most of a small step's cost 
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from itertools import count
@@ -91,6 +92,15 @@ class Batch:
     def answer(self, command_id: str, *, state: str, at: str, message: str) -> None:
         self._answers.append((state, at, message, command_id))
 
+    def make_storable(self) -> None:
+        """Put a mark in the place of every byte that is no text: the database takes none."""
+        self._inserts = {kind: [storable(row) for row in rows] for kind, rows in self._inserts.items()}
+        for changes in self._changes.values():
+            for record_id, (based_on, record) in changes.items():
+                changes[record_id] = based_on, type(record)(*map(storable, record))
+        self._drafts = [Draft(*map(storable, draft)) for draft in self._drafts]
+        self._answers = [storable(answer) for answer in self._answers]
+
     def write(self, cursor: sqlite3.Cursor) -> list[Event]:
         """Execute everything; the events come back with their places in the journal."""
         for record_type, rows in self._inserts.items():
@@ -166,6 +176,20 @@ def _with_json(row: list[Any], places: list[int]) -> list[Any]:
         if value is not None:
             row[place] = ENCODE(dict(value) if isinstance(value, Mapping) else value) if value else _EMPTY[type(value)]
     return row
+
+
+def storable(value: Any) -> Any:
+    """A value with only text in it: what stands for a byte that is none becomes a mark."""
+    if isinstance(value, str):
+        return _NO_TEXT.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {storable(name): storable(each) for name, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(storable, value))
+    return value
+
+
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def _marks(count: int) -> str:

@@ -19,7 +19,7 @@ import peewee
 from peewee import SqliteDatabase
 
 from engine import clock
-from engine.errors import EnvironmentUnfit, MinipipeError, StoreBusy, StoreDamaged, StoreError
+from engine.errors import EnvironmentUnfit, MinipipeError, NoDatabase, StoreBusy, StoreDamaged, StoreError
 from engine.store import migrations, queries
 from engine.store.address import read_only_address
 
@@ -31,7 +31,9 @@ CHECKPOINT_PATIENCE = 0.1
 
 
 class FileLock:
-    """A lock between processes, held inside a `with`: shared by writers, exclusive for a checkpoint.
+    """A lock between processes, held inside a `with`: by whoever writes, and by whoever makes a checkpoint.
+
+    In line for it one waits less long than SQLite would nap, and nobody writes while a checkpoint is made.
 
     StoreBusy if somebody (stopped in the middle, say) keeps it longer than we wait.
     """
@@ -76,7 +78,7 @@ class Database:
         self.busy_seconds = busy_seconds
         self.lock = threading.RLock()
         self._log_path = Path(f"{self.path}-wal")
-        self._write_lock = FileLock(fcntl.LOCK_SH, self.path, busy_seconds)
+        self._write_lock = FileLock(fcntl.LOCK_EX, self.path, busy_seconds)
         self._checkpoint_lock = FileLock(fcntl.LOCK_EX, self.path, CHECKPOINT_PATIENCE)
         self._identity = (0, 0)
         self._is_full = False
@@ -103,7 +105,7 @@ class Database:
     def _connect(self) -> None:
         if self.read_only:
             if not self.path.exists():
-                raise EnvironmentUnfit(f"there is no database at {self.path}", hint="minipipe run PLAN makes one")
+                raise NoDatabase(str(self.path))
             self.peewee.connect()
         else:
             self._make_folder()
@@ -142,6 +144,8 @@ class Database:
                 return
 
     def _bring_up_to_date(self) -> None:
+        if self.read_only and migrations.applied(self.peewee) == 0:
+            raise NoDatabase(str(self.path))  # Asked first: a moment later it may be there.
         if migrations.is_current(self.peewee, str(self.path)):
             return
         if self.read_only:

@@ -32,15 +32,19 @@ def status_document(workspace: Workspace) -> dict[str, Any]:
         return dict(_EMPTY)
     try:
         with closing(sqlite3.connect(read_only_address(path), uri=True, timeout=10)) as connection:
-            return {
-                **_EMPTY,
-                "runs": _counts(connection, "runs"),
-                "tasks": _counts(connection, "tasks"),
-                **_patches(connection),
-                **_live_runs(connection, workspace),
-            }
+            return {**_EMPTY, **_found(connection, workspace)}
     except sqlite3.Error as error:
         raise StoreDamaged(str(path), str(error)) from error
+
+
+def _found(connection: sqlite3.Connection, workspace: Workspace) -> dict[str, Any]:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "runs" not in tables:
+        return {}  # The process that makes the database is just about to.
+    found: dict[str, Any] = {"runs": _counts(connection, "runs"), "tasks": _counts(connection, "tasks")}
+    if "patches" in tables:  # If not, it is an older database, which nobody has opened for writing since.
+        found |= {**_patches(connection), **_live_runs(connection, workspace)}
+    return found
 
 
 def _counts(connection: sqlite3.Connection, table: str) -> dict[str, int]:
@@ -49,8 +53,6 @@ def _counts(connection: sqlite3.Connection, table: str) -> dict[str, int]:
 
 def _patches(connection: sqlite3.Connection) -> dict[str, Any]:
     """The ledger by state, and since when the patch waits that has waited for a person the longest."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'patches'").fetchone() is None:
-        return {}  # An older database, which nobody has opened for writing since.
     (oldest,) = connection.execute(
         "SELECT min(created_at) FROM patches WHERE state = 'awaiting_review' AND review_status = 'pending'"
     ).fetchone()

@@ -220,6 +220,14 @@ class Journal:
     def _write(self) -> list[Event]:
         if self._has_failed_inside:
             raise RuntimeError("a group failed inside this one, so nothing of it can be written")
+        try:
+            return self._write_batch()
+        except UnicodeEncodeError:
+            # The name of a ref or a file need not be text; that is no reason to stop a run.
+            self._batch.make_storable()
+            return self._write_batch()
+
+    def _write_batch(self) -> list[Event]:
         with self.database.transaction(survives_power_cut=self._batch.is_ledger) as cursor:
             return self._batch.write(cursor)
 

@@ -1,9 +1,11 @@
 """The schema, as an ordered list of small functions. Forward only; each runs once, in a transaction of its own.
 
-A migration that has been released is never edited: what is wrong in it is mended by a later one.
+A fresh database gets all of them in one: whoever looks meanwhile finds nothing yet, or everything. A migration that has
+been released is never edited: what is wrong in it is mended by a later one.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from peewee import SqliteDatabase
 
@@ -104,6 +106,7 @@ def create_the_ledger(database: SqliteDatabase) -> None:
             exit_code INTEGER, message TEXT, duration_seconds REAL, started_at TEXT, ended_at TEXT, pid INTEGER,
             process_started INTEGER, boot_id TEXT) WITHOUT ROWID""",
         "CREATE INDEX gates_of_run ON gates (run_id)",
+        "CREATE INDEX gates_of_patch ON gates (patch_id)",
         "CREATE VIEW patch_ledger AS SELECT patch_id AS ledger_id, * FROM patches",
     ):
         database.execute_sql(statement)
@@ -132,12 +135,14 @@ def is_current(database: SqliteDatabase, path: str) -> bool:
 
 def migrate(database: SqliteDatabase, *, backup: Callable[[], str | None] | None = None) -> list[str]:
     """Apply what is missing and name it; `backup` saves a database that already holds something."""
-    saved = backup() if backup is not None and applied(database) > 0 else None
-    done = []
-    for number, migration in enumerate(MIGRATIONS, start=1):
-        if _apply(database, number, migration, saved):
-            done.append(migration.__name__)
-    return done
+    is_fresh = applied(database) == 0
+    saved = backup() if backup is not None and not is_fresh else None
+    with database.atomic("IMMEDIATE") if is_fresh else nullcontext():
+        return [
+            migration.__name__
+            for number, migration in enumerate(MIGRATIONS, start=1)
+            if _apply(database, number, migration, saved)
+        ]
 
 
 def _apply(database: SqliteDatabase, number: int, migration: Migration, saved: str | None) -> bool:

@@ -47,6 +47,12 @@ def patches_of(database: "Database", run_id: str, *, states: Collection[str] = (
     return [_patch(row) for row in database.dicts(query)]
 
 
+def patches_of_task(database: "Database", task_id: str) -> list[PatchRecord]:
+    """Oldest first."""
+    query = Patch.select().where(Patch.task_id == task_id).order_by(Patch.patch_id)
+    return [_patch(row) for row in database.dicts(query)]
+
+
 def list_patches(
     database: "Database",
     *,
@@ -190,6 +196,16 @@ def gates_of(
     if states:
         query = query.where(Gate.state.in_(list(states)))
     return [GateRecord(**row) for row in database.dicts(query)]
+
+
+def worker_name(database: "Database", run_id: str, worker_id: str) -> str | None:
+    """What works under the id of an attempt or a gate: `step S` or `gate G`; None if it is not on record."""
+    sql = (
+        "SELECT 'step ' || step_id FROM step_attempts WHERE run_id = ? AND attempt_id = ? "
+        "UNION ALL SELECT 'gate ' || name FROM gates WHERE run_id = ? AND gate_id = ?"
+    )
+    rows = database.rows(sql, (run_id, worker_id, run_id, worker_id))
+    return rows[0][0] if rows else None
 
 
 def _patch(row: Mapping[str, Any]) -> PatchRecord:

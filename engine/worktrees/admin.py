@@ -19,6 +19,9 @@ _KEPT = {"HEAD", "commondir", "gitdir", "locked", "index"}
 _LITTER = {"ORIG_HEAD", "COMMIT_EDITMSG", "FETCH_HEAD", "logs", "info", "index.minipipe", "gc.pid"}
 """What ordinary work leaves, and what is written anew where it is wanted."""
 
+_UNDER_WAY = ("rebase-merge", "rebase-apply", "BISECT_START", "BISECT_LOG", "BISECT_NAMES", "MERGE_HEAD")
+"""By what git tells that a rebase, a bisection or a merge is under way, in which a branch is in use."""
+
 _SPARSE = Path("info") / "sparse-checkout"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -45,6 +48,18 @@ def head_commit(admin: Path) -> str | None:
     """The commit that a worktree's HEAD names by itself; None on a branch, or when there is no such commit."""
     text = (read_small(admin / "HEAD") or "").strip()
     return text if is_commit_id(text) and text.strip("0") else None
+
+
+def holds_branches(admin: Path) -> bool:
+    """Whether git counts a branch as in use because of this worktree."""
+    is_there = (admin / "HEAD").is_file() and head_commit(admin) is None
+    return is_there or any(os.path.lexists(admin / name) for name in _UNDER_WAY)
+
+
+def let_go_of_branches(admin: Path) -> None:
+    """End what is under way in a worktree that nobody needs any more."""
+    for name in _UNDER_WAY:
+        remove(admin / name)
 
 
 def unexpected_names(admin: Path) -> list[str]:

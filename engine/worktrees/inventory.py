@@ -1,7 +1,8 @@
 """What worktrees and archives of ours there are for a repository, and pruning what is no longer of use.
 
-Pruning answers what it removed and what it left, and why. It never removes what was not made here, what somebody holds,
-or a named worktree; of one whose folder is gone it keeps what no ref holds.
+Pruning answers what it removed and what it left, and why; a dry one answers the same and touches nothing. It never
+removes what was not made here, what somebody holds, or a named worktree; of one whose folder is gone it keeps what no
+ref holds.
 """
 
 import os
@@ -11,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine import clock
+from engine.config.keys import Config
 from engine.git.program import Git
 from engine.worktrees import admin, locks
 from engine.worktrees.archive import ARCHIVE
+from engine.worktrees.locks import Holder
 from engine.worktrees.mending import idle_slots, is_broken, lock_if_free, mend
 from engine.worktrees.named import Named, admin_folders, all_named, forget, is_folder
-from engine.worktrees.places import Home, Slot, home_at
+from engine.worktrees.places import Home, Slot, default_worktrees_dir, home_at, place_of
 from engine.worktrees.record import read_record
 from engine.worktrees.rescue import dead_user_of, rescue
 from engine.worktrees.worktree import SETTINGS, destroy
@@ -33,7 +36,8 @@ class Found:
     name: str
     state: str
     path: Path | None = None
-    holder: str = ""
+    holder: Holder | None = None
+    """Who uses it, or died while they did; None also where its lock does not tell."""
     commit: str | None = None
     since: str = ""
     """When it was last used, made or archived."""
@@ -46,11 +50,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a pruning did."""
+    """What a pruning did, or would do."""
 
     removed: list[str] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
     """What was looked at and stays, and why."""
+    in_use: list[Found] = field(default_factory=list)
+    """What stays because somebody uses it."""
+
+
+def home_in(config: Config, common_git_folder: Path) -> Path:
+    """Where the worktrees of a repository are, as the configuration has it."""
+    folder = Path(config.worktrees.dir).expanduser() if config.worktrees.dir else default_worktrees_dir()
+    return place_of(folder, common_git_folder)
 
 
 def list_pool(common_git_folder: Path, home: Path, *, is_measured: bool = False) -> list[Found]:
@@ -76,6 +88,7 @@ def prune(
     keep_idle: int,
     archives_older_than_days: float | None = None,
     archives_keep: int | None = None,
+    is_dry: bool = False,
 ) -> Pruned:
     """Remove orphans, idle pooled worktrees beyond the last used ones, and archives that are too old or too many.
 
@@ -84,16 +97,26 @@ def prune(
     place = home_at(home, common_git_folder)
     pruned = Pruned()
     if place.pool.is_dir():
-        pruned.removed.extend(mend(place))
-        rescue(place)
-        _prune_idle(place, keep_idle, pruned)
-        for found in list_pool(common_git_folder, home):
-            if found.state == IN_USE:
-                pruned.left.append((found.name, f"in use by {found.holder}"))
+        pruned.removed.extend(_halves(place) if is_dry else mend(place))
+        if not is_dry:
+            rescue(place)
+        _prune_idle(place, keep_idle, pruned, is_dry=is_dry)
+        pruned.in_use.extend(found for found in list_pool(common_git_folder, home) if found.state == IN_USE)
         for named in list(all_named(place)):
-            _prune_named(place, named, pruned)
-    _prune_archives(place, archives_older_than_days, archives_keep, pruned)
+            if named.is_made:
+                _prune_named(place, named, pruned, is_dry=is_dry)
+    archives = _old_archives(place, archives_older_than_days, archives_keep)
+    if archives and not is_dry:
+        _delete_refs(place, archives)
+    pruned.removed.extend(each.name for each in archives)
     return pruned
+
+
+def _halves(home: Home) -> list[str]:
+    """What mending would remove: everything that is not whole and that nobody holds."""
+    with locks.held(home.pool_lock):
+        slots = [slot.name for slot in home.slots() if is_broken(slot) and not locks.is_held(slot.lock)]
+    return [*slots, *(named.name for named in all_named(home) if not named.is_made)]
 
 
 def _pooled(slot: Slot, *, is_measured: bool) -> Found | None:
@@ -103,13 +126,12 @@ def _pooled(slot: Slot, *, is_measured: bool) -> Found | None:
         return None
     dead = None if is_held else dead_user_of(slot)
     state = IN_USE if is_held else ORPHANED if dead or is_broken(slot) else IDLE
-    holder = str(locks.read_holder(slot.lock) or "somebody") if is_held or dead else ""
     return Found(
         "pooled",
         slot.name,
         state,
         slot.path,
-        holder,
+        locks.read_holder(slot.lock) if is_held else dead,
         record.commit if record else None,
         record.used_at if record else _changed_at(slot.path),
         _size(slot.path) if is_measured else None,
@@ -143,20 +165,28 @@ def _archives(home: Home) -> Iterator[Found]:
         yield Found("archive", ref, ARCHIVED, commit=commit, since=_utc(float(seconds or 0)))
 
 
-def _prune_idle(home: Home, keep_idle: int, pruned: Pruned) -> None:
+def _prune_idle(home: Home, keep_idle: int, pruned: Pruned, *, is_dry: bool) -> None:
     for place, slot in enumerate(list(idle_slots(home))):
         if place < keep_idle:
             pruned.left.append((slot.name, f"one of the {keep_idle} kept for the next steps"))
-        elif (lock := lock_if_free(slot)) is not None:
-            try:
-                with locks.held(home.admin_lock):
-                    destroy(slot)
-                pruned.removed.append(slot.name)
-            finally:
-                os.close(lock)
+        elif is_dry or _is_destroyed(slot):
+            pruned.removed.append(slot.name)
 
 
-def _prune_named(home: Home, named: Named, pruned: Pruned) -> None:
+def _is_destroyed(slot: Slot) -> bool:
+    """Destroy it, unless somebody has taken it meanwhile."""
+    lock = lock_if_free(slot)
+    if lock is None:
+        return False
+    try:
+        with locks.held(slot.home.admin_lock):
+            destroy(slot)
+    finally:
+        os.close(lock)
+    return True
+
+
+def _prune_named(home: Home, named: Named, pruned: Pruned, *, is_dry: bool) -> None:
     path = home.path / named.name
     with locks.held(home.admin_lock):
         folders = admin_folders(home, named.name)
@@ -168,9 +198,10 @@ def _prune_named(home: Home, named: Named, pruned: Pruned) -> None:
             why = "; ".join(filter(None, (_what_would_be_lost(home, folder) for folder in folders)))
         if why:
             pruned.left.append((named.name, why))
-        else:
+            return
+        if not is_dry:
             forget(home, named.name)
-            pruned.removed.append(named.name)
+        pruned.removed.append(named.name)
 
 
 def _what_would_be_lost(home: Home, admin_folder: Path) -> str:
@@ -184,17 +215,13 @@ def _what_would_be_lost(home: Home, admin_folder: Path) -> str:
     return "" if done.exit_code == 0 and done.output else f"its folder is gone, but commit {commit} is in no branch"
 
 
-def _prune_archives(home: Home, older_than_days: float | None, keep: int | None, pruned: Pruned) -> None:
-    archives = list(_archives(home))
-    old = [
+def _old_archives(home: Home, older_than_days: float | None, keep: int | None) -> list[Found]:
+    return [
         each
-        for place, each in enumerate(archives)
+        for place, each in enumerate(_archives(home))
         if (keep is not None and place >= keep)
         or (older_than_days is not None and each.age_seconds > older_than_days * 86_400)
     ]
-    if old:
-        _delete_refs(home, old)
-    pruned.removed.extend(each.name for each in old)
 
 
 def _delete_refs(home: Home, archives: Sequence[Found]) -> None:

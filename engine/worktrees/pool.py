@@ -5,7 +5,7 @@ so nothing is ever in use by nobody. Who comes next removes what a killed one le
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from engine.errors import MinipipeError, StoreError, WorktreeUnavailable
@@ -55,9 +55,9 @@ class WorktreePool:
         except (MinipipeError, OSError) as error:
             raise WorktreeUnavailable(str(error), retryable=getattr(error, "retryable", False)) from error
 
-    def rescue(self, run_id: str) -> dict[str, str]:
+    def rescue(self, run_id: str, *, only: Collection[str] | None = None) -> dict[str, str]:
         """Keep what a dead owner's steps had changed; the caller has taken its run over, and ended its processes."""
-        return rescue(self.home, run_id)
+        return rescue(self.home, run_id, only=only)
 
     def _claimed(self, commit: str, run_id: str, step_id: str, keep_ignored: bool) -> Worktree:
         trouble: WorktreeUnavailable | None = None

@@ -6,6 +6,7 @@ for those processes may still be at work in it.
 """
 
 import os
+from collections.abc import Collection
 
 from engine.ids import PREFIXES
 from engine.worktrees import locks
@@ -28,8 +29,12 @@ def dead_user_of(slot: Slot) -> Holder | None:
     return holder if was_carried_out else None
 
 
-def rescue(home: Home, run_id: str | None = None) -> dict[str, str]:
-    """Keep what dead users of a run (of any) left in their worktrees, and free those; the refs, by user."""
+def rescue(home: Home, run_id: str | None = None, *, only: Collection[str] | None = None) -> dict[str, str]:
+    """Keep what dead users of a run (of any) left in their worktrees, and free those; the refs, by user.
+
+    Of others than `only`, where that is given, nothing is kept: what they had changed is captured already, or they had
+    not begun.
+    """
     kept = {}
     for slot in home.slots():
         holder = locks.read_holder(slot.lock)
@@ -38,7 +43,9 @@ def rescue(home: Home, run_id: str | None = None) -> dict[str, str]:
         if (lock := lock_if_free(slot)) is None:
             continue
         try:
-            if (user := dead_user_of(slot)) is not None and (ref := _keep(slot, lock, user)) is not None:
+            user = dead_user_of(slot)
+            is_wanted = user is not None and (only is None or user.step_id in only)
+            if user is not None and is_wanted and (ref := _keep(slot, lock, user)) is not None:
                 kept[user.step_id] = ref
             os.ftruncate(lock, 0)
         finally:
@@ -53,4 +60,7 @@ def _keep(slot: Slot, lock: int, user: Holder) -> str | None:
     record = read_record(slot.record)
     assert record is not None
     worktree.commit = record.commit
-    return archive_changes(worktree, f"{ORPHANS}{user.step_id}")
+    try:
+        return archive_changes(worktree, f"{ORPHANS}{user.step_id}")
+    finally:
+        worktree.leave_branches()

@@ -95,12 +95,25 @@ class Worktree:
         except StoreError:
             raise
         except (MinipipeError, OSError) as error:
+            # Nobody may come back to it for long: what a killed git has left goes now.
+            remove(_lock_of(self.index_path))
             raise _unavailable(error) from error
         self.commit = commit
+
+    def leave_branches(self) -> None:
+        """No branch of the user's stays checked out here, nor half rebased: git would refuse it everywhere else."""
+        try:
+            if admin.holds_branches(self.git_folder):
+                admin.let_go_of_branches(self.git_folder)
+                Git(self.git_folder).tell("update-ref", "--no-deref", "HEAD", self.commit)
+        except (MinipipeError, OSError):
+            # The next reset finds it out, and makes the tree anew.
+            return
 
     def release(self) -> None:
         """Give it back to the pool, as it is."""
         if self._lock is not None:
+            self.leave_branches()
             os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None
@@ -128,7 +141,7 @@ class Worktree:
     def _restore(self, commit: str, *, keep_ignored: bool) -> None:
         git = self.git()
         admin.tidy(self.git_folder, self._making.patterns)
-        remove(self.index_path.with_name(self.index_path.name + ".lock"))
+        remove(_lock_of(self.index_path))
         if self.index_path.exists():
             wanted = parse_listing(git.sealed().tell("ls-files", "-t", "--stage", "-z"))
             sweep(self.path, wanted, keep_ignored=keep_ignored)
@@ -183,8 +196,12 @@ def destroy(slot: Slot) -> None:
     remove(slot.record)
     for folder in {slot.git_folder, *admin.folders_pointing_at(slot.home.admin_folders, slot.path)}:
         admin.remove_folder(folder)
-    for path in (slot.index, slot.index.with_name(slot.index.name + ".lock"), slot.path):
+    for path in (slot.index, _lock_of(slot.index), slot.path):
         remove(path)
+
+
+def _lock_of(index: Path) -> Path:
+    return index.with_name(index.name + ".lock")
 
 
 def _unavailable(error: MinipipeError | OSError) -> WorktreeUnavailable:

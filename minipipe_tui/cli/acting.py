@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from engine.api import open_engine
-from engine.errors import ActionRefused
+from engine.errors import ActionRefused, CommitsLost
 from engine.executor.control import Verb
 from engine.orchestrator import Orchestrator
 from engine.states import RunState
@@ -16,7 +16,7 @@ from engine.store import queries
 from engine.store.documents import owner_of_run, run_document
 from minipipe_tui.cli.hosting import host_run
 from minipipe_tui.cli.opening import add_run_argument, add_variable_option, operator_name, variables
-from minipipe_tui.cli.output import print_json, print_lines
+from minipipe_tui.cli.output import print_json, print_lines, say
 from minipipe_tui.cli.parser import CommandParser
 from minipipe_tui.cli.wording import in_words
 
@@ -82,8 +82,11 @@ def _cancel(orchestrator: Orchestrator, run_id: str, arguments: argparse.Namespa
     found = queries.find_run(orchestrator.database, run_id)
     if found is not None and found.state in (RunState.RUNNING, RunState.PAUSED, RunState.QUARANTINED):
         # Its `finally` steps have to run, and there is nobody else to run them.
-        host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), ask="cancel")
-        return 0
+        try:
+            host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments), ask="cancel")
+            return 0
+        except CommitsLost:
+            say("there is nothing left that its steps could start from: it ends without its `finally` steps")
     orchestrator.cancel_run(run_id, operator=operator_name())
     return _say_state(orchestrator, run_id, as_json=arguments.json)
 

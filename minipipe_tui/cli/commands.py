@@ -1,7 +1,8 @@
 """The table of commands: name, group, one line of help, and the module that does the work.
 
-`minipipe --help` is made from this table alone; only the named command's module is ever imported. A module
-offers `add_arguments(parser)` and `run(arguments) -> int`. To add a command, add a row.
+`minipipe --help` is made from this table alone; only the named command's module is ever imported. A module offers
+`add_arguments(parser)` and `run(arguments) -> int`; in a group each action sets its own `run` as a default of its
+parser. To add a command, add a row.
 """
 
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ _ROWS = (
     Command("rollback", "run", "undo what a run has committed"),
     Command("demo", "run", "see it work: a small repository and a plan that shows the ideas"),
     Command("runs", "look", "the runs of this repository, newest first"),
-    Command("show", "look", "one run: its steps, attempts and what it waits for"),
+    Command("show", "look", "one run: its steps and patches, and what it waits for"),
     Command("status", "look", "how many of everything are in which state"),
     Command("events", "look", "what happened, as JSON Lines; --follow goes on"),
     Command("logs", "look", "what a step printed; --follow goes on"),
@@ -49,7 +50,7 @@ _ROWS = (
     Command(
         "patch",
         "changes",
-        "list, show, import, export, release, roll back, …",
+        "list, show, import, export, release, rollback, …",
         actions=("list", "show", "stats", "import", "export", "quarantine", "release", "drop", "rollback"),
     ),
     Command("plan", "plans", actions=("validate", "schema", "graph", "explain", "new")),

@@ -12,7 +12,7 @@ _SCRIPTS = {"bash": shells.bash, "zsh": shells.zsh, "fish": shells.fish}
 
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
-        "Print a script that completes commands, options, plans and run ids. "
+        "Print a script that completes commands, options, plans, and the ids of runs and patches. "
         "It is static: print it again after an upgrade.",
         examples=(
             'eval "$(minipipe completion bash)"     # in ~/.bashrc',

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from engine.errors import EnvironmentUnfit
+from engine.errors import NoDatabase
 from engine.events.audit import rebuild
 from engine.store import queries
 from engine.store.database import Database
@@ -18,20 +18,32 @@ def add_arguments(parser: CommandParser) -> None:
     parser.describe("Look after the database of this repository.", examples=("minipipe db check",))
     actions = parser.add_actions()
     check = actions.add_parser("check", help="is the file sound, and does it agree with itself?")
+    check.describe(
+        "Ask SQLite whether the file is sound, and whether what is recorded agrees with itself. Exit code 1 if not.",
+        examples=("minipipe db check", "minipipe db check --json"),
+    )
     check.add_json_option()
     check.set_defaults(run=_check)
     backup = actions.add_parser("backup", help="save a copy, while others may go on writing")
+    backup.describe(
+        "Save a consistent copy of the database, while runs may go on. An existing file is never replaced.",
+        examples=("minipipe db backup", "minipipe db backup ../state-copy.db"),
+    )
     backup.add_argument("file", metavar="FILE", nargs="?", help="where to (.minipipe/backups)")
     backup.set_defaults(run=_backup)
     migrate = actions.add_parser("migrate", help="bring an older database up to date; a backup is made first")
+    migrate.describe(
+        "Bring the database of an older minipipe up to date. A copy is saved in .minipipe/backups first. Commands that "
+        "write do this by themselves; those that only look ask for it.",
+        examples=("minipipe db migrate",),
+    )
     migrate.set_defaults(run=_migrate)
     audit = actions.add_parser("rebuild-audit", help="write events.jsonl anew from the database")
+    audit.describe(
+        "Write .minipipe/events.jsonl anew from the database, which holds all that was ever said there.",
+        examples=("minipipe db rebuild-audit",),
+    )
     audit.set_defaults(run=_rebuild_audit)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    done: int = arguments.run(arguments)
-    return done
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -69,5 +81,5 @@ def _rebuild_audit(_: argparse.Namespace) -> int:
 def _opened_for_writing() -> Database:
     path = find_workspace(Path.cwd()).database_path
     if not path.exists():
-        raise EnvironmentUnfit(f"there is no database at {path}", hint="minipipe run PLAN makes one")
+        raise NoDatabase(str(path))
     return Database(path)

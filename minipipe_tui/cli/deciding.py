@@ -19,10 +19,10 @@ from engine.store.documents import owner_of_run
 from engine.store.patch_documents import patch_actions, patch_document
 from engine.store.records import PatchRecord
 from minipipe_tui.cli.inert import inert_line
-from minipipe_tui.cli.opening import named_patch, operator_name, words
+from minipipe_tui.cli.opening import named_patch
 from minipipe_tui.cli.output import print_json, print_lines
-from minipipe_tui.cli.parser import CommandParser
 from minipipe_tui.cli.sheet import command_of
+from minipipe_tui.cli.wording import review_in_words
 
 _BECAME = {
     "approve": "approved",
@@ -33,14 +33,6 @@ _BECAME = {
     "release": "released from quarantine",
     "drop": "dropped",
 }
-
-
-def add_reviewer_option(parser: CommandParser) -> None:
-    parser.add_argument("--reviewer", metavar="NAME", type=words, help="who decides (you)")
-
-
-def reviewer(arguments: argparse.Namespace) -> str:
-    return arguments.reviewer or operator_name()
 
 
 @contextmanager
@@ -59,13 +51,11 @@ def check_offered(orchestrator: Orchestrator, patch: PatchRecord, action: str) -
     if action == "undo" and patch.state == PatchState.AWAITING_REVIEW:
         why = "nothing was decided that could be taken back"
     elif "undo" in offered:
-        why = f"it was {_in_words(patch.review_status)} by {patch.reviewed_by or 'somebody'}, and waits for its run"
+        why = (
+            f"it was {review_in_words(patch.review_status)} by {patch.reviewed_by or 'somebody'}, and waits for its run"
+        )
     hint = command_of(offered[0], patch.patch_id) if offered else f"minipipe patch show {patch.patch_id}"
     raise ActionRefused(action, patch.patch_id, why, hint=hint)
-
-
-def _in_words(status: str) -> str:
-    return "sent back" if status == "changes_requested" else status
 
 
 def decide(orchestrator: Orchestrator, decision: Decision, *, as_json: bool) -> int:

@@ -15,36 +15,6 @@ from engine.orchestrator import Orchestrator
 from engine.plan.load import load_plan
 from engine.workspace import find_workspace
 from minipipe_tui.cli.hosting import host_run
-from minipipe_tui.cli.parser import CommandParser
-
-
-def add_import(parser: CommandParser) -> None:
-    parser.describe(
-        "Take a change in that no step has made: judged, reviewed, checked, committed and brought to the target like "
-        "any other. What does not fit exactly, or says two things at once, is refused; no part of it is applied.",
-        examples=(
-            "minipipe patch import fix.patch",
-            "git format-patch -1 --stdout | minipipe patch import -",
-            "minipipe patch import --branch feature --plan plans/build.json --gate unit",
-        ),
-    )
-    parser.add_argument("files", metavar="FILE", nargs="*", help="patches, each a run of its own; - is standard input")
-    parser.add_argument("--branch", metavar="BRANCH", help="what this branch has and the target has not")
-    parser.add_argument(
-        "--strip",
-        metavar="N",
-        type=int,
-        choices=(0, 1),
-        help="how many folders to leave out of the names, where they do not tell: 0 or 1",
-    )
-    parser.add_argument(
-        "--target", metavar="BRANCH", help="the branch that gets the change (the one checked out); none: no branch"
-    )
-    parser.add_argument("--plan", metavar="PLAN", help="the plan whose gates are meant")
-    parser.add_argument("--gate", metavar="GATE", action="append", default=[], help="a gate to pass; repeatable")
-    parser.add_argument("--review", action="store_true", help="let a person look at it, whatever the risk")
-    parser.add_json_option()
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

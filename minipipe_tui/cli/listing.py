@@ -9,7 +9,7 @@ from engine.clock import seconds_between, utc_now
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import duration, is_terminal, print_lines, shows_unicode, terminal_width
 from minipipe_tui.cli.table import Cell, cut, state_cell, table_for_stdout
-from minipipe_tui.cli.wording import stats_text, why_of_patch
+from minipipe_tui.cli.wording import review_in_words, stats_text, why_of_patch
 
 _WIDE = 110
 _SHORT_ID = 18
@@ -109,7 +109,7 @@ _CELLS: Mapping[str, Callable[[Patch], Cell]] = {
     "PATCH": lambda patch: shown_id(patch["patch_id"]),
     "STEP": lambda patch: patch["step_id"],
     "RUN": lambda patch: shown_id(patch["run_id"]),
-    "REVIEW": lambda patch: patch["review"]["review_status"].replace("_", " "),
+    "REVIEW": lambda patch: review_in_words(patch["review"]["review_status"]),
     "WAITS": lambda patch: duration(seconds_between(patch["created_at"], utc_now()), exact=False),
     "CHANGES": lambda patch: stats_text(patch["diff_stats"]),
     "RISK": _risk,

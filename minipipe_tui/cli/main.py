@@ -55,9 +55,10 @@ def _run(name: str, words: Sequence[str]) -> int:
 
     from minipipe_tui.cli import parser
 
-    module = parser.load(COMMANDS[name])
-    arguments = parser.build(COMMANDS[name], module).parse_args(boundary.without_debug(words))
-    return module.run(arguments)
+    command = COMMANDS[name]
+    arguments = parser.build(command, parser.load(command)).parse_args(boundary.without_debug(words))
+    code: int = arguments.run(arguments)
+    return code
 
 
 def _refuse(message: str, hint: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import EnvironmentUnfit, NotFound, UsageError
+from engine.errors import EnvironmentUnfit, NoDatabase, NotFound, UsageError
 from engine.git.program import Git
 from engine.git.repository import find_repository
 from engine.store import patch_queries, queries
@@ -78,6 +78,15 @@ def operator_name() -> str:
         return f"uid {os.getuid()}"
 
 
+def add_reviewer_option(parser: CommandParser) -> None:
+    parser.add_argument("--reviewer", metavar="NAME", type=words, help="who decides (you)")
+
+
+def reviewer(arguments: argparse.Namespace) -> str:
+    """Who decides."""
+    return arguments.reviewer or operator_name()
+
+
 def add_variable_option(parser: CommandParser) -> None:
     parser.add_argument(
         "--var",
@@ -107,10 +116,14 @@ def _assignment(text: str) -> tuple[str, str]:
 def opened_store(*, missing_ok: bool = False) -> Iterator[tuple[Workspace, Database | None]]:
     """The store around the current folder, read-only; None where there is none yet, if that is fine."""
     workspace = find_workspace(Path.cwd())
-    if missing_ok and not workspace.database_path.exists():
+    try:
+        database = Database(workspace.database_path, read_only=True)
+    except NoDatabase:
+        if not missing_ok:
+            raise
         yield workspace, None
         return
-    with Database(workspace.database_path, read_only=True) as database:
+    with database:
         yield workspace, database
 
 

@@ -7,20 +7,48 @@ nobody), and help shows examples. What an argument completes to follows from its
 import argparse
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import NoReturn, Protocol, cast
+from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from engine.errors import UsageError
 from minipipe_tui.cli.commands import Command
 
 
 class CommandModule(Protocol):
-    """What every module in the table of commands offers."""
+    """What every module in the table of commands offers; of a group each action has its own `run`."""
 
     def add_arguments(self, parser: "CommandParser") -> None: ...
 
     def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+class Later(NamedTuple):
+    """The function that carries an action out, imported only when it is called.
+
+    So looking stays quick beside actions of the same command that need the whole engine.
+    """
+
+    module: str
+    function: str
+
+    def __call__(self, arguments: argparse.Namespace) -> int:
+        return self.find()(arguments)
+
+    def find(self) -> Callable[[argparse.Namespace], int]:
+        return cast(Callable[[argparse.Namespace], int], getattr(import_module(self.module), self.function))
+
+
+class _PlainWord(str):
+    """A word that is no option, whatever it begins with."""
+
+    __slots__ = ()
+
+
+def _with_plain_words(words: Sequence[str]) -> list[str]:
+    """What stands after `--` is told once: argparse forgets it where a parser is one of a group, or parses twice."""
+    place = next((place for place, word in enumerate(words) if word == "--" and not isinstance(word, _PlainWord)), None)
+    return list(words) if place is None else [*words[:place], *map(_PlainWord, words[place + 1 :])]
 
 
 class _HelpLayout(argparse.RawDescriptionHelpFormatter):
@@ -29,6 +57,11 @@ class _HelpLayout(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         columns = os.environ.get("COLUMNS", "")
         super().__init__(prog, max_help_position=26, width=min(int(columns) if columns.isdecimal() else 80, 80))
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment  # The actions of a group stand further in.
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -44,13 +77,17 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
+        words = _with_plain_words(args or ())
         if not self.takes_options_between:
-            return super().parse_known_args(args, namespace)
+            return super().parse_known_args(words, namespace)
         self.takes_options_between = False  # What follows comes back here, for the options and then for the rest.
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            return self.parse_known_intermixed_args(words, namespace)
         finally:
             self.takes_options_between = True
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        return None if isinstance(arg_string, _PlainWord) else super()._parse_optional(arg_string)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog.removeprefix('minipipe ')}: {message}", hint=f"{self.prog} -h")
@@ -78,7 +115,9 @@ def load(command: Command) -> CommandModule:
 
 
 def build(command: Command, module: CommandModule) -> CommandParser:
-    """The whole parser of one command."""
+    """The whole parser of one command; what it reads has the function to call as `run`."""
     parser = CommandParser(f"minipipe {command.name}", description=command.help)
+    if not command.actions:
+        parser.set_defaults(run=module.run)
     module.add_arguments(parser)
     return parser

@@ -1,63 +1,46 @@
 """`minipipe patch`: the ledger of every change that steps have made, and what can be done with one."""
 
 import argparse
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.executor.control import Control
-from engine.patches.decisions import Decision
-from engine.patches.export import exported
-from engine.states import PatchLedgerStateMachine, RunStateMachine
+from engine.states import PatchLedgerStateMachine
 from engine.store import patch_queries, queries
 from engine.store.documents import run_document
 from engine.store.patch_documents import patch_list_document
-from minipipe_tui.cli.deciding import add_reviewer_option, check_offered, decide, opened_patch, reviewer, tell
-from minipipe_tui.cli.hosting import host_run, stoppable
-from minipipe_tui.cli.importing import add_import
-from minipipe_tui.cli.inert import inert_bytes
 from minipipe_tui.cli.listing import print_ledger
 from minipipe_tui.cli.opening import (
     PATCH_HELP,
     RUN_HELP,
     add_patch_argument,
+    add_reviewer_option,
     add_variable_option,
-    git_of,
     opened_store,
     patch_called,
-    variables,
     words,
 )
-from minipipe_tui.cli.output import is_terminal, print_json, print_lines, say
-from minipipe_tui.cli.parser import CommandParser
-from minipipe_tui.cli.viewing import show_patch
+from minipipe_tui.cli.output import print_json, print_lines, say
+from minipipe_tui.cli.parser import CommandParser, Later
 from minipipe_tui.cli.wording import stats_text
 
-FORMATS = ("diff", "mail")
+_ACTIONS = "minipipe_tui.cli.patch_actions"
 
 
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
-        "Look at the changes that steps have made, whatever became of them, and act on one.",
+        "Look at patches, the changes that steps have made, whatever became of them, and act on one.",
         examples=("minipipe patch list --run last", "minipipe patch show last --diff"),
     )
     actions = parser.add_actions()
     _add_list(actions.add_parser("list", help="patches, newest first"))
     _add_show(actions.add_parser("show", help="one patch: where it comes from and what became of it"))
     _add_stats(actions.add_parser("stats", help="how large a patch, or all of a run's change, is"))
-    add_import(actions.add_parser("import", help="take in a patch file, or what a branch has"))
+    _add_import(actions.add_parser("import", help="take in a patch file, or what a branch has"))
     _add_export(actions.add_parser("export", help="a patch as a file for git"))
     _add_quarantine(actions.add_parser("quarantine", help="set a patch aside"))
     _add_release(actions.add_parser("release", help="let a quarantined patch go on"))
     _add_drop(actions.add_parser("drop", help="give a patch up"))
     _add_rollback(actions.add_parser("rollback", help="take back what a committed patch has changed"))
-
-
-def run(arguments: argparse.Namespace) -> int:
-    done: int = arguments.run(arguments)
-    return done
 
 
 # -- looking ---------------------------------------------------------------------------------------------
@@ -117,12 +100,12 @@ def _list(arguments: argparse.Namespace) -> int:
 def _add_show(parser: CommandParser) -> None:
     parser.describe(
         "Show a patch: where it comes from, what became of it and why, its gates, and its files.",
-        examples=("minipipe patch show last", "minipipe patch show pat_01J8 --diff"),
+        examples=("minipipe patch show last", "minipipe patch show last --diff"),
     )
     add_patch_argument(parser)
     parser.add_argument("--diff", action="store_true", help="the diff too, with its hunks numbered")
     parser.add_json_option()
-    parser.set_defaults(run=lambda arguments: show_patch(arguments, with_diff=arguments.diff))
+    parser.set_defaults(run=Later("minipipe_tui.cli.viewing", "show"))
 
 
 def _add_stats(parser: CommandParser) -> None:
@@ -162,73 +145,53 @@ def _add_export(parser: CommandParser) -> None:
     parser.takes_options_between = True
     parser.add_argument("patch_id", metavar="PATCH", help=PATCH_HELP)
     parser.add_argument("file", metavar="FILE", nargs="?", help="the file to write (stdout)")
-    parser.add_argument("--format", choices=FORMATS, default="diff", help="diff (the default) or mail")
+    parser.add_argument("--format", choices=("diff", "mail"), default="diff", help="diff (the default) or mail")
     parser.add_argument("--force", action="store_true", help="replace the file if there is one")
-    parser.set_defaults(run=_export)
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    with opened_store() as (workspace, database):
-        assert database is not None
-        patch = patch_called(database, arguments.patch_id)
-        content = exported(git_of(workspace), patch, arguments.format)
-    if arguments.file in (None, "-"):
-        _write_to_stdout(content)
-    else:
-        _write(Path(arguments.file), content, is_forced=arguments.force)
-        say(f"{patch.patch_id} is written to {arguments.file}")
-    return 0
-
-
-def _write_to_stdout(content: bytes) -> None:
-    """Exactly, but for a terminal, which would obey what is in it."""
-    if is_terminal(sys.stdout):
-        print_lines([inert_bytes(content).removesuffix("\n")])
-    else:
-        sys.stdout.buffer.write(content)
-
-
-def _write(path: Path, content: bytes, *, is_forced: bool) -> None:
-    try:
-        if is_forced:
-            _replace(path, content)
-        else:
-            with path.open("xb") as file:
-                file.write(content)
-    except FileExistsError:
-        raise UsageError(f"{path} exists already", hint="--force replaces it") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """The whole new file or the old one, never a half; a link is replaced and not followed."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with fresh.open("xb") as file:
-            file.write(content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    parser.set_defaults(run=Later("minipipe_tui.cli.exporting", "run"))
 
 
 # -- acting ----------------------------------------------------------------------------------------------
 
 
+def _add_import(parser: CommandParser) -> None:
+    parser.describe(
+        "Take a change in that no step has made: judged, reviewed, checked, committed and brought to the target like "
+        "any other. What does not fit exactly, or says two things at once, is refused; no part of it is applied.",
+        examples=(
+            "minipipe patch import fix.patch",
+            "git format-patch -1 --stdout | minipipe patch import -",
+            "minipipe patch import --branch feature --plan plans/build.json --gate unit",
+        ),
+    )
+    parser.add_argument("files", metavar="FILE", nargs="*", help="patches, each a run of its own; - is standard input")
+    parser.add_argument("--branch", metavar="BRANCH", help="what this branch has and the target has not")
+    parser.add_argument(
+        "--strip",
+        metavar="N",
+        type=int,
+        choices=(0, 1),
+        help="how many folders to leave out of the names, where they do not tell: 0 or 1",
+    )
+    parser.add_argument(
+        "--target", metavar="BRANCH", help="the branch that gets the change (the one checked out); none: no branch"
+    )
+    parser.add_argument("--plan", metavar="PLAN", help="the plan whose gates are meant")
+    parser.add_argument("--gate", metavar="GATE", action="append", default=[], help="a gate to pass; repeatable")
+    parser.add_argument("--review", action="store_true", help="let a person look at it, whatever the risk")
+    parser.add_json_option()
+    parser.set_defaults(run=Later("minipipe_tui.cli.importing", "run"))
+
+
 def _add_quarantine(parser: CommandParser) -> None:
     parser.describe(
         "Set a patch aside. Its step is tried again if it may be; otherwise the patch waits for `release` or `drop`.",
-        examples=("minipipe patch quarantine pat_01J8 --reason 'it talks to the network'",),
+        examples=("minipipe patch quarantine last --reason 'it talks to the network'",),
     )
     add_patch_argument(parser)
     parser.add_argument("--reason", metavar="TEXT", type=words, required=True, help="why")
     add_reviewer_option(parser)
     parser.add_json_option()
-    parser.set_defaults(run=_quarantine)
-
-
-def _quarantine(arguments: argparse.Namespace) -> int:
-    return _decide(arguments, "quarantine", arguments.reason)
+    parser.set_defaults(run=Later(_ACTIONS, "quarantine"))
 
 
 def _add_drop(parser: CommandParser) -> None:
@@ -240,65 +203,31 @@ def _add_drop(parser: CommandParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", type=words, help="why")
     add_reviewer_option(parser)
     parser.add_json_option()
-    parser.set_defaults(run=_drop)
-
-
-def _drop(arguments: argparse.Namespace) -> int:
-    return _decide(arguments, "drop", arguments.reason)
-
-
-def _decide(arguments: argparse.Namespace, kind: Any, why: str | None) -> int:
-    with opened_patch(arguments) as (orchestrator, patch):
-        check_offered(orchestrator, patch, kind)
-        return decide(orchestrator, Decision(kind, patch.patch_id, reviewer(arguments), why), as_json=arguments.json)
+    parser.set_defaults(run=Later(_ACTIONS, "drop"))
 
 
 def _add_release(parser: CommandParser) -> None:
     parser.describe(
         "Let a quarantined patch go on after another look: it counts as approved, and its gates run again. If its run "
         "has ended, it becomes a run of its own, executed here and now.",
-        examples=("minipipe patch release pat_01J8 --comment 'the flaky test is known'",),
+        examples=("minipipe patch release last --comment 'the flaky test is known'",),
     )
     add_patch_argument(parser)
     parser.add_argument("--comment", metavar="TEXT", type=words, help="why it may")
     add_reviewer_option(parser)
     add_variable_option(parser)
     parser.add_json_option()
-    parser.set_defaults(run=_release)
-
-
-def _release(arguments: argparse.Namespace) -> int:
-    with opened_patch(arguments) as (orchestrator, patch):
-        check_offered(orchestrator, patch, "release")
-        by = reviewer(arguments)
-        found = queries.find_run(orchestrator.database, patch.run_id)
-        if found is None or not RunStateMachine.is_terminal(found.state):
-            decision = Decision("release", patch.patch_id, by, arguments.comment, commit=patch.commit_id)
-            return decide(orchestrator, decision, as_json=arguments.json)
-        run_id = orchestrator.release_into_new_run(patch.patch_id, operator=by)
-        return host_run(orchestrator, run_id, as_json=arguments.json, variables=variables(arguments))
+    parser.set_defaults(run=Later(_ACTIONS, "release"))
 
 
 def _add_rollback(parser: CommandParser) -> None:
     parser.describe(
         "Take back what a committed patch has changed: the inverse change is merged, checked by the same gates, and "
         "committed.",
-        examples=("minipipe patch rollback pat_01J8",),
+        examples=("minipipe patch rollback last",),
     )
     add_patch_argument(parser)
     add_reviewer_option(parser)
     add_variable_option(parser)
     parser.add_json_option()
-    parser.set_defaults(run=_rollback)
-
-
-def _rollback(arguments: argparse.Namespace) -> int:
-    with opened_patch(arguments) as (orchestrator, patch):
-        check_offered(orchestrator, patch, "rollback")
-        control = Control()
-        with stoppable(control):
-            undone = orchestrator.rollback_patch(
-                patch.patch_id, operator=reviewer(arguments), control=control, variables=variables(arguments)
-            )
-        became = f"rolled back: {undone.reason}" if undone.reason else "rolled back"
-        return tell(orchestrator, patch.patch_id, became, as_json=arguments.json)
+    parser.set_defaults(run=Later(_ACTIONS, "rollback"))

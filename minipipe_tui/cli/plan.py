@@ -26,19 +26,21 @@ def add_arguments(parser: CommandParser) -> None:
     actions = parser.add_actions()
     _add_validate(actions.add_parser("validate", help="say everything that is wrong with a plan"))
     schema = actions.add_parser("schema", help="the JSON Schema of plans, for editors")
+    schema.describe(
+        "Print the JSON Schema of plans, by which editors complete and check them.",
+        examples=("minipipe plan schema > plan.schema.json",),
+    )
     schema.set_defaults(run=_schema)
     _add_graph(actions.add_parser("graph", help="draw the steps and what depends on what"))
     _add_explain(actions.add_parser("explain", help="say what each step would do, in which order, and why"))
     _add_new(actions.add_parser("new", help="begin a plan"))
 
 
-def run(arguments: argparse.Namespace) -> int:
-    done: int = arguments.run(arguments)
-    return done
-
-
 def _add_validate(parser: CommandParser) -> None:
-    parser.describe("Check a plan. Exit code 2 if anything is wrong, and all of it is said.")
+    parser.describe(
+        "Check a plan. Exit code 2 if anything is wrong, and all of it is said.",
+        examples=("minipipe plan validate plans/build.json", "minipipe plan validate plans/build.json --json"),
+    )
     parser.add_argument("plan", metavar="PLAN", help="the plan's file")
     parser.add_json_option()
     parser.set_defaults(run=_validate)
@@ -75,7 +77,10 @@ def _graph(arguments: argparse.Namespace) -> int:
 
 
 def _add_explain(parser: CommandParser) -> None:
-    parser.describe("Say of each step why it would run, after what, and what would be started.")
+    parser.describe(
+        "Say of each step why it would run, after what, and what would be started.",
+        examples=("minipipe plan explain plans/build.json --var VERSION=1.2",),
+    )
     parser.add_argument("plan", metavar="PLAN", help="the plan's file")
     add_variable_option(parser)
     parser.add_json_option()
@@ -119,7 +124,10 @@ def _read(arguments: argparse.Namespace) -> tuple[Plan, tuple[Step, ...], Values
 
 
 def _add_new(parser: CommandParser) -> None:
-    parser.describe("Write a small plan to begin with.", examples=("minipipe plan new plans/build.json",))
+    parser.describe(
+        "Write a small plan to begin with.",
+        examples=("minipipe plan new plans/build.json", "minipipe plan new - | less"),
+    )
     parser.add_argument("plan", metavar="PLAN", help="the file to write; `-` for stdout")
     parser.set_defaults(run=_new)
 

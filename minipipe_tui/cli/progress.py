@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from engine.clock import monotonic
 from minipipe_tui.cli.board import Board
+from minipipe_tui.cli.excerpt import MANY
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.output import duration, is_terminal
-from minipipe_tui.cli.report import MANY_STEPS
 from minipipe_tui.cli.theme import Theme, load_theme
 from minipipe_tui.cli.wording import in_words
 
@@ -163,7 +163,7 @@ class PlainProgress:
         self._stream = sys.stderr if stream is None else stream
         self._board = Board(steps, patches)
         self._lock = threading.Lock()
-        self._is_long = len(self._board.rows) > MANY_STEPS
+        self._is_long = len(self._board.rows) > MANY
         self._told_count = 0
         self._told_at = -_LONGEST_SILENCE
 

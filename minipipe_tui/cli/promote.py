@@ -19,7 +19,7 @@ def add_arguments(parser: CommandParser) -> None:
         "Move the target branch of a run that has succeeded to what the run has committed: fast-forward, or merged and "
         "checked again where the branch has moved. Where the branch is checked out, its files follow, if nothing there "
         "is changed; otherwise everything is left as it is, and the answer says why.",
-        examples=("minipipe promote last", "minipipe promote run_01J8 --target release"),
+        examples=("minipipe promote last", "minipipe promote last --target release"),
     )
     add_run_argument(parser)
     parser.add_argument("--target", metavar="BRANCH", help="another branch than the one the run was started for")

@@ -1,7 +1,5 @@
 """What a run came to, for people: a line a step, then the verdict and what to do next."""
 
-import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,36 +7,32 @@ from typing import Any
 from engine.clock import seconds_between, utc_now
 from engine.states import RunStateMachine
 from minipipe_tui.cli.arrival import arrival
+from minipipe_tui.cli.excerpt import counts, remarkable_patches, remarkable_steps
 from minipipe_tui.cli.inert import inert_line
 from minipipe_tui.cli.listing import print_of_run
-from minipipe_tui.cli.output import duration, print_lines, shows_unicode
-from minipipe_tui.cli.table import Cell, print_table
-from minipipe_tui.cli.theme import load_theme
+from minipipe_tui.cli.output import duration, print_lines
+from minipipe_tui.cli.table import Cell, print_table, state_cell
 from minipipe_tui.cli.wording import in_words, stats_text, waits_for
 
 Document = Mapping[str, Any]
 
-MANY_STEPS = 40
-"""From more steps than these on, only those are listed that did not simply complete."""
-
-_UNREMARKABLE = 9
-_RANKS = {"failed": 0, "running": 1, "validating": 1, "retrying": 1, "canceled": 2, "completed": 3, "skipped": 4}
-"""What is shown first where not even all remarkable steps have a place."""
-_REACHED = ("committed", "superseded")
-
 
 def print_report(
-    document: Document, *, theme: str | None = None, every_step: bool = False, is_followed_by_more: bool = False
+    document: Document, *, theme: str | None = None, is_whole: bool = False, is_followed_by_more: bool = False
 ) -> None:
-    """Everything worth knowing about a run, on stdout."""
-    tasks = document["tasks"]
-    shown = list(tasks) if every_step else remarkable(tasks)
-    print_lines([heading(document), ""])
-    if shown:
-        print_steps(shown, document["patches"], theme=theme)
-    _print_patches(document, theme=theme)
-    if len(shown) < len(tasks):
-        print_lines([*([""] if shown else []), counts(tasks), f"every step: minipipe show {document['run_id']} --all"])
+    """Everything worth knowing about a run, on stdout; `is_whole` lists every step and patch, however many."""
+    tasks, patches = document["tasks"], document["patches"]
+    steps = list(tasks) if is_whole else remarkable_steps(tasks)
+    changes = list(patches) if is_whole else remarkable_patches(patches)
+    print_lines([heading(document)])
+    if steps:
+        print_lines([""])
+        print_steps(steps, patches, theme=theme)
+    _print_patches(changes, document, theme=theme)
+    cut = [counts(tasks, "steps")] if len(steps) < len(tasks) else []
+    cut += [counts(patches, "patches")] if len(changes) < len(patches) else []
+    if cut:
+        print_lines(["", *cut, f"all of them: minipipe show {document['run_id']} --all"])
     if arrived := list(arrival(document)):
         print_lines(["", *arrived])
     next_commands = [] if is_followed_by_more else list(what_next(document))
@@ -46,52 +40,13 @@ def print_report(
         print_lines(["", *next_commands])
 
 
-def remarkable(tasks: Sequence[Document]) -> list[Document]:
-    """All steps of a plan of ordinary size; of a longer one those that did not simply complete.
-
-    Failures come first. Whatever else there is more of than fits is only counted: what a failure dragged along, or
-    what has not begun, says little in a list.
-    """
-    if len(tasks) <= MANY_STEPS:
-        return list(tasks)
-    by_rank: dict[int, list[int]] = {}
-    for place, task in enumerate(tasks):
-        by_rank.setdefault(_rank(task), []).append(place)
-    chosen = by_rank.pop(0, [])[:MANY_STEPS]
-    by_rank.pop(_UNREMARKABLE, None)
-    for _, places in sorted(by_rank.items()):
-        if len(chosen) + len(places) <= MANY_STEPS:
-            chosen += places
-    return [tasks[place] for place in sorted(chosen)]
-
-
-def _rank(task: Document) -> int:
-    if task["state"] == "completed" and len(task["attempts"]) <= 1:
-        return _UNREMARKABLE
-    return _RANKS.get(task["state"], 5)
-
-
-def counts(entities: Sequence[Document], name: str = "steps") -> str:
-    """How many steps (or patches) are in which state, the most frequent first."""
-    found = Counter(each["state"] for each in entities).most_common()
-    return f"{len(entities)} {name}: " + ", ".join(f"{number} {state}" for state, number in found)
-
-
-def _print_patches(document: Document, *, theme: str | None) -> None:
-    """A row a patch, of very many only those that did not simply reach their end; then what is committed."""
-    patches, stats = document["patches"], document["diff_stats"]
-    if not patches:
-        return
-    shown = list(patches)
-    if len(patches) > MANY_STEPS:
-        shown = [patch for patch in patches if patch["state"] not in _REACHED][:MANY_STEPS]
-    print_lines([""])
-    if shown:
-        print_of_run(shown, theme=theme)
-    if len(shown) < len(patches):
-        print_lines([f"{counts(patches, 'patches')}: minipipe patch list --run {document['run_id']}"])
-    if any(stats.values()):
-        print_lines([f"committed: {stats_text(stats)}"])
+def _print_patches(patches: Sequence[Document], document: Document, *, theme: str | None) -> None:
+    """A row a patch, then how much is committed."""
+    if patches:
+        print_lines([""])
+        print_of_run(patches, theme=theme)
+    if any(document["diff_stats"].values()):
+        print_lines([*([] if patches else [""]), f"committed: {stats_text(document['diff_stats'])}"])
 
 
 def heading(document: Document) -> str:
@@ -115,12 +70,6 @@ def print_steps(tasks: Iterable[Document], patches: Iterable[Document] = (), *, 
     newest = {patch["task_id"]: patch for patch in patches}
     rows = [_row(task, state_cell(task["state"], theme=theme), newest.get(task["task_id"])) for task in tasks]
     print_table(("STEP", "STATE", "TRIES", "TIME", "WHY"), rows, right=("TRIES", "TIME"))
-
-
-def state_cell(state: str, *, theme: str | None = None) -> Cell:
-    """A state as symbol and word, in its colour."""
-    mark = load_theme(theme).mark(state)
-    return f"{mark.text(unicode=shows_unicode(sys.stdout))} {state}", mark.style
 
 
 def _row(task: Document, state: Cell, patch: Document | None) -> tuple[Cell, ...]:

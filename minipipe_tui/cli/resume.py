@@ -17,7 +17,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.describe(
         "Go on with a run: one that is pending, paused, or whose process was killed. What was completed is not run "
         "again. Secret variables are never stored: give them again, by --var or the environment.",
-        examples=("minipipe resume last", "minipipe resume run_01J8 --var TOKEN=…"),
+        examples=("minipipe resume last", "minipipe resume last --var TOKEN=…"),
     )
     add_run_argument(parser)
     add_variable_option(parser)

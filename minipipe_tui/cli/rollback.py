@@ -18,7 +18,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.describe(
         "Undo all patches of a run, newest first: the inverse of each is committed on top of the branch where they "
         "are now, once their checks have passed without them. `minipipe patch rollback` undoes a single one.",
-        examples=("minipipe rollback last", "minipipe rollback run_01J8 --json"),
+        examples=("minipipe rollback last", "minipipe rollback last --json"),
     )
     add_run_argument(parser)
     add_variable_option(parser)

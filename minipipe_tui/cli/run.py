@@ -43,9 +43,14 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument("--max-concurrent", metavar="N", type=_positive, help="how many steps run at once")
     parser.add_argument(
-        "--orchestration", metavar="MODE", choices=ORCHESTRATION_MODES, help=", ".join(ORCHESTRATION_MODES)
+        "--orchestration",
+        metavar="MODE",
+        choices=ORCHESTRATION_MODES,
+        help=f"how steps follow each other: {', '.join(ORCHESTRATION_MODES)}",
     )
-    parser.add_argument("--mode", metavar="MODE", choices=ROLLOUT_MODES, help=", ".join(ROLLOUT_MODES))
+    parser.add_argument(
+        "--mode", metavar="MODE", choices=ROLLOUT_MODES, help=f"how far patches go: {', '.join(ROLLOUT_MODES)}"
+    )
 
 
 def _positive(text: str) -> int:

@@ -12,8 +12,8 @@ from minipipe_tui.cli.listing import shown_id, shown_time
 from minipipe_tui.cli.opening import opened_store
 from minipipe_tui.cli.output import print_json, print_lines, say
 from minipipe_tui.cli.parser import CommandParser
-from minipipe_tui.cli.report import run_took, state_cell
-from minipipe_tui.cli.table import print_table
+from minipipe_tui.cli.report import run_took
+from minipipe_tui.cli.table import print_table, state_cell
 from minipipe_tui.cli.wording import in_words
 
 
@@ -23,7 +23,10 @@ def add_arguments(parser: CommandParser) -> None:
         examples=("minipipe runs --state failed", "minipipe runs --plan build --limit 5 --json"),
     )
     parser.add_argument(
-        "--state", metavar="STATE", choices=RunStateMachine.states(), help=", ".join(RunStateMachine.states())
+        "--state",
+        metavar="STATE",
+        choices=RunStateMachine.states(),
+        help=f"only in this state: {', '.join(RunStateMachine.states())}",
     )
     parser.add_argument("--plan", metavar="PLAN_ID", help="only runs of this plan")
     parser.add_argument("--limit", metavar="N", type=int, default=20, help="how many (20)")

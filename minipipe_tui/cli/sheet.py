@@ -10,7 +10,7 @@ from minipipe_tui.cli.inert import inert, inert_line
 from minipipe_tui.cli.output import duration
 from minipipe_tui.cli.style import paint
 from minipipe_tui.cli.theme import Theme
-from minipipe_tui.cli.wording import in_words, stats_text
+from minipipe_tui.cli.wording import in_words, review_in_words, stats_text
 
 if TYPE_CHECKING:
     from engine.patches.foresight import Foresight
@@ -77,7 +77,7 @@ def _why(document: Document) -> Iterator[tuple[str, str]]:
         yield "risk", f"{risk['score']}: {'; '.join(risk['reasons'])}"
     if review["review_status"] not in ("not_required", "pending"):
         said = f": {review['review_comment']}" if review["review_comment"] else ""
-        yield "review", f"{in_words(review['review_status'])} by {review['reviewed_by'] or 'somebody'}{said}"
+        yield "review", f"{review_in_words(review['review_status'])} by {review['reviewed_by'] or 'somebody'}{said}"
 
 
 def _gate(gate: Document) -> str:

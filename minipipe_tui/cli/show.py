@@ -1,4 +1,4 @@
-"""`minipipe show [RUN]`: one run with its steps and attempts."""
+"""`minipipe show [RUN]`: one run with its steps and patches."""
 
 import argparse
 
@@ -11,11 +11,12 @@ from minipipe_tui.cli.report import print_report
 
 def add_arguments(parser: CommandParser) -> None:
     parser.describe(
-        "Show a run: the state of every step, how often it was tried, how long it took, and what it waits for.",
-        examples=("minipipe show", "minipipe show last --all", "minipipe show run_01J8 --json"),
+        "Show a run: the state of every step, how often it was tried, how long it took and what it waits for; its "
+        "patches; and what can be done next.",
+        examples=("minipipe show", "minipipe show last --all", "minipipe show last --json"),
     )
     parser.add_argument("run_id", metavar="RUN", nargs="?", default="last", help=f"{RUN_HELP}; without it, the newest")
-    parser.add_argument("--all", action="store_true", help="every step, of a long plan too; JSON always has all")
+    parser.add_argument("--all", action="store_true", help="every step and patch, however many; JSON always has all")
     parser.add_json_option()
 
 
@@ -25,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(document)
     else:
-        print_report(document, every_step=arguments.all)
+        print_report(document, is_whole=arguments.all)
     return 0

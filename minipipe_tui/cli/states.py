@@ -18,7 +18,9 @@ def add_arguments(parser: CommandParser) -> None:
         "Print every state that a run, a task, a patch and so on can be in, and where it may go from each.",
         examples=("minipipe states", "minipipe states patch", "minipipe states run --mermaid"),
     )
-    parser.add_argument("entity", metavar="ENTITY", nargs="?", choices=list(MACHINES), help=", ".join(MACHINES))
+    parser.add_argument(
+        "entity", metavar="ENTITY", nargs="?", choices=list(MACHINES), help=f"only of this: {', '.join(MACHINES)}"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
     form.add_argument("--mermaid", action="store_true", help="a stateDiagram-v2 for Mermaid")

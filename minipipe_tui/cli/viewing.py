@@ -55,8 +55,17 @@ class View(NamedTuple):
             yield from diff_lines(self.files, theme)
 
 
-def show_patch(arguments: argparse.Namespace, *, with_diff: bool) -> int:
-    """The whole of `review show` and `patch show`."""
+def show(arguments: argparse.Namespace) -> int:
+    """`minipipe patch show`."""
+    return _show(arguments, with_diff=arguments.diff)
+
+
+def show_for_review(arguments: argparse.Namespace) -> int:
+    """`minipipe review show`. JSON always holds the diff: programs take what they need."""
+    return _show(arguments, with_diff=arguments.json or not arguments.stat)
+
+
+def _show(arguments: argparse.Namespace, *, with_diff: bool) -> int:
     with opened_store() as (workspace, database):
         assert database is not None
         found = view(workspace, database, named_patch(database, arguments), with_diff=with_diff)

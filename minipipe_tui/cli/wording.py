@@ -57,6 +57,11 @@ def in_words(reason: str | None, message: object = None) -> str:
     return _WORDS.get(reason or "", reason or "").removeprefix(_BLAME)
 
 
+def review_in_words(status: str) -> str:
+    """What somebody has decided, or that nobody has."""
+    return "sent back" if status == "changes_requested" else status.replace("_", " ")
+
+
 def waits_for(patch_state: str) -> str:
     """What a step that is validating waits for; nothing where its patch is settled."""
     return _WAITS.get(patch_state, "")

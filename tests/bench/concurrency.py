@@ -1,8 +1,9 @@
 """Ten runs at once in one repository, each a process of its own, beside the same ten one after the other.
 
-Every step changes a file and then waits a little, each as long as it likes, as a step does that asks a model. Told are: what worktrees, indexes,
-refs, objects and records take on the disk beside the checkouts themselves; how long anybody waited for the store's
-write lock, from each process's own view, and for the locks around the pool of worktrees; and the time that it took.
+Every step changes a file and then waits a little, each as long as it likes, as a step does that asks a model. Told are:
+what worktrees, indexes, refs, objects and records take on the disk beside the checkouts themselves; how long anybody
+waited for the store's write lock, from each process's own view, and for the locks around the pool of worktrees; and
+the time that it took.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """`python -m tests.chaos --kills 200 --seed N`: the long form of the random kills; `--sweep`: every kill point.
 
-`--sweep` takes about an hour on one core; `--only NAME` sweeps one scenario, and `--kind git`, `orphan` or `late` kills
+`--sweep` takes about half an hour; `--only NAME` sweeps one scenario, and `--kind git`, `orphan` or `late` kills
 git itself, or the engine alone while its git goes on.
 """
 

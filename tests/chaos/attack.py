@@ -2,12 +2,14 @@
 
 import signal
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from tests.chaos.git_inspection import belongings, git_violations
 from tests.chaos.inspection import violations
-from tests.chaos.plans import Expectation, random_plan
+from tests.chaos.plans import Expectation, random_patch_plan, random_plan
 from tests.chaos.workshop import Running, Workshop
 
 MOST_KILLS_A_RUN = 15
@@ -27,8 +29,10 @@ def attack_many(kills: int, seed: int, *, tell: bool = False) -> list[str]:
 
 
 def attack(seed: int, *, most: int = MOST_KILLS_A_RUN) -> tuple[int, list[str]]:
-    """One run of one random plan: how many kills there were, and what was wrong afterwards."""
+    """One run of one random plan, or two at once with patches: how many kills there were, and what was wrong then."""
     random = Random(seed)
+    if random.random() < 0.5:
+        return attack_with_patches(random, most)
     with TemporaryDirectory(prefix="minipipe-chaos-") as folder:
         shop = Workshop(Path(folder))
         try:
@@ -37,6 +41,50 @@ def attack(seed: int, *, most: int = MOST_KILLS_A_RUN) -> tuple[int, list[str]]:
             return kills, _finish(shop, plan)
         finally:
             shop.close()
+
+
+def attack_with_patches(random: Random, most: int) -> tuple[int, list[str]]:
+    """Two runs that go on at once in one repository; both take their changes to the branch that is checked out."""
+    with TemporaryDirectory(prefix="minipipe-chaos-") as folder:
+        shop = Workshop(Path(folder))
+        try:
+            plans = {name: random_patch_plan(shop, random, name) for name in ("a", "b")}
+            before = belongings(shop)
+            kills = 0
+            while kills < most and (hit := _kill_both(shop, plans, random)):
+                kills += hit
+            problems = [problem for name, plan in plans.items() for problem in _finish_one(shop, name, plan)]
+            problems += [problem for name, plan in plans.items() for problem in _judge_one(shop, name, plan)]
+            return max(kills, 1), [*problems, *git_violations(shop, before, target="main", is_checked_out=True)]
+        finally:
+            shop.close()
+
+
+def _kill_both(shop: Workshop, plans: Mapping[str, Expectation], random: Random) -> int:
+    """How many of the two were killed: they may have ended before."""
+    running = [_start_one(shop, name, plan) for name, plan in plans.items()]
+    random.shuffle(running)
+    return sum(_kill_some_time(each, random) for each in running)
+
+
+def _start_one(shop: Workshop, name: str, plan: Expectation) -> Running:
+    rows = shop.rows("SELECT run_id FROM runs WHERE plan_id = ?", name)
+    return shop.start("resume", rows[0][0]) if rows else shop.start("run", str(plan.path), "--no-ui")
+
+
+def _finish_one(shop: Workshop, name: str, plan: Expectation) -> Iterator[str]:
+    last = _start_one(shop, name, plan)
+    if last.finish() != 0:
+        yield f"{name}: exit code {last.code}: {last.errors[-500:]}"
+
+
+def _judge_one(shop: Workshop, name: str, plan: Expectation) -> Iterator[str]:
+    ((run_id, promotion),) = shop.rows(
+        "SELECT run_id, json_extract(promotion, '$.state') FROM runs WHERE plan_id = ?", name
+    )
+    if promotion not in ("done", "none"):
+        yield f"{name}: its promotion is {promotion}"
+    yield from violations(shop, run_id, plan.state, plan.steps, has_patches=True)
 
 
 def _kill_again_and_again(shop: Workshop, plan: Expectation, random: Random, most: int) -> int:

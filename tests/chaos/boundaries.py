@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from engine import imports, orchestrator, ownership, promotion, recovery, rollback
+from engine import imports, ownership, promotion, recovery, rollback
 from engine.backends import attempt
 from engine.backends.local import LocalBackend
 from engine.events.audit import AuditTrail
@@ -31,6 +31,7 @@ from engine.executor.pipeline import Pipeline
 from engine.executor.review_desk import ReviewDesk
 from engine.executor.steering import Steering
 from engine.git import program
+from engine.orchestrator import making
 from engine.patches import half_moved
 from engine.patches.intake import Intake
 from engine.patches.ledger import PatchLedger
@@ -47,7 +48,7 @@ from engine.worktrees import locks, pool, rescue, worktree
 BOUNDARIES: tuple[tuple[Any, str], ...] = (
     (Workspace, "prepare"),
     (migrations, "migrate"),
-    (orchestrator, "write_run"),
+    (making, "write_run"),
     (imports, "write_run"),
     (ownership, "claim"),
     (ownership.RunLock, "release"),

@@ -7,6 +7,7 @@ from random import Random
 from tests.chaos.workshop import Json, Workshop
 
 KINDS = ("plain", "plain", "plain", "flaky", "forking", "scrubbing", "stubborn", "giving", "writing")
+PATCH_KINDS = ("writing", "writing", "learning", "plain", "failing", "two")
 _RETRIES: Json = {"retries": 2, "backoff": {"initial_seconds": 0.02, "jitter": 0.0}}
 
 
@@ -43,6 +44,29 @@ def random_plan(shop: Workshop, random: Random, *, steps: int = 12) -> Expectati
     states["final"] = "completed"
     path = shop.plan(*made, slots=random.randint(2, 4), final=final)
     return Expectation(path, "failed" if is_fatal else "succeeded", states)
+
+
+def random_patch_plan(shop: Workshop, random: Random, name: str, *, steps: int = 6) -> Expectation:
+    """A plan whose steps change files that no other plan's steps change."""
+    states: dict[str, str] = {}
+    made: list[Json] = []
+    for number in range(steps):
+        step_id, kind = f"{name}{number}", random.choice(PATCH_KINDS)
+        keys: Json = {"depends_on": random.sample(sorted(states), k=min(len(states), random.choice((0, 0, 1))))}
+        if kind in ("writing", "learning"):
+            keys["gates"] = ["good"]
+        if kind == "learning":
+            keys |= _RETRIES
+        if kind == "failing":
+            keys["critical"] = False
+        made.append(shop.step(step_id, kind, _seconds(random), **keys))
+        states[step_id] = "completed" if kind != "failing" else "failed"
+    # Whoever depends on a step that fails is skipped, and so on.
+    for step in made:
+        if any(states[before] in ("failed", "skipped") for before in step["depends_on"]):
+            states[str(step["id"])], step["critical"] = "skipped", False
+    gate = {"id": "good", "type": "UNIT", "shell": "! grep -qs bad written-*.txt"}
+    return Expectation(shop.plan(*made, name=name, isolation="step", gates=[gate]), steps=states)
 
 
 def _step(shop: Workshop, random: Random, step_id: str, kind: str, before: list[str]) -> Json:

@@ -197,7 +197,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         (RESUME, APPROVE, RESUME),
         before=((*RUN, "--target", "none"), (*APPROVE, "--file", "written-s.txt", "--send-back")),
         promotion="none",
-        files={**DONE, "other.txt": "other"},
+        files={**DONE, "other-s.txt": "other"},
     ),
     "rejected": Scenario(
         lambda shop: one(shop, review="always"),

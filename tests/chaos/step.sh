@@ -15,7 +15,7 @@ case $kind in
     writing) echo "$step" >"written-$step.txt" ;;
     editing) sed -i "s/^line $4\$/line $4 by $step/" shared.txt ;;
     appending) echo "$step" >>shared.txt ;;
-    two) echo "$step" >"written-$step.txt"; echo other >other.txt ;;
+    two) echo "$step" >"written-$step.txt"; echo other >"other-$step.txt" ;;
     bad) echo bad >"written-$step.txt" ;;
     learning) if [ -n "$MINIPIPE_FEEDBACK" ]; then echo "good" >"written-$step.txt"; else echo "bad" >"written-$step.txt"; fi ;;
 esac

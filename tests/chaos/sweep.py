@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from engine import imports
 from engine.api import open_engine
+from engine.errors import MinipipeError
 from engine.executor.settings import settings_for
 from minipipe_tui.cli import (
     acting,
@@ -184,17 +185,19 @@ def _went_off(shop: ForkingWorkshop, swept: Running | None, mine: Mine) -> bool:
 
 def _become(words: Sequence[str], shop: Workshop, mine: Mine | None, said: Path) -> None:
     """Be minipipe, and never come back."""
-    code = 99
+    code, text = 99, io.StringIO()
     try:
         os.chdir(shop.root)
         os.environ.update(shop.environment)
         if mine is not None:
             mine.plant((shop.root / ".git", shop.state, shop.home), told=shop.side / "hit")
-        text = io.StringIO()
         with redirect_stdout(text), redirect_stderr(text):
             code = _import(shop.side / words[1]) if words[0] == "!import" else main(words)
-        said.write_text(text.getvalue())
+    except MinipipeError as error:
+        code = 1
+        text.write(error.message)
     finally:
+        said.write_text(text.getvalue())
         os._exit(code)
 
 

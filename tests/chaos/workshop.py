@@ -43,7 +43,7 @@ class Workshop:
         self.database = self.state / "state.db"
         self.home = folder / "home"
         self.worktrees = self.home / "minipipe" / "worktrees"
-        self.root.mkdir(parents=True)
+        self.root.mkdir(parents=True, exist_ok=True)
         self.home.mkdir()
         self.side.mkdir()
         self.log.touch()

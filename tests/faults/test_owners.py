@@ -1,6 +1,8 @@
 """One run has one owner, however many processes want to be it."""
 
+import fcntl
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +73,25 @@ def test_an_owner_that_was_stopped_obeys_when_it_goes_on(shop: Workshop) -> None
     assert shop.rows("SELECT state FROM commands") == [("done",)]
     shop.open_gate()
     assert owner.finish() == 0
+
+
+def test_who_resumes_waits_for_a_git_that_has_outlived_its_owner(shop: Workshop) -> None:
+    run_id = killed_run(shop)
+    lock = (shop.state / "runs" / run_id / "owner.lock").open("r+")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    resumed = shop.start("resume", run_id)
+    try:
+        # It has to take its time: nothing tells from outside that it waits.
+        wait_until(lambda: f"/{run_id}/owner.lock" in open_files_of(resumed.pid))
+        assert not resumed.has_ended()
+    finally:
+        lock.close()
+    shop.open_gate()
+    assert resumed.finish() == 0, resumed.errors
+
+
+def open_files_of(pid: int) -> str:
+    try:
+        return "\n".join(str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return ""

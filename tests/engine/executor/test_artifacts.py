@@ -25,7 +25,7 @@ def kept(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def artifacts(kept: Path) -> Artifacts:
-    return Artifacts(kept, [SECRET])
+    return Artifacts(kept, secrets=[SECRET])
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def test_files_and_folders_are_kept_and_placed_with_their_modes(
     there = tmp_path / "there"
     there.mkdir()
     artifacts.place(["s", "none"], there)
-    assert files_below(there) == ["build/deep/er/y", "build/x"]
+    assert files_below(there) == ["build/deep/er/y", "build/link", "build/x"]
+    assert (there / "build" / "link").readlink() == Path("/etc/passwd")
     assert (there / "build" / "x").stat().st_mode & 0o777 == 0o750
     assert (there / "build" / "deep" / "er" / "y").read_bytes() == b"\0y"
 
@@ -118,12 +119,11 @@ def test_a_link_in_the_place_of_a_file_is_replaced(repo: Repo, git: Git, artifac
     assert ((there / "build" / "x").read_text(), victim.read_text()) == ("x", "mine")
 
 
-def test_files_that_a_plan_names_are_copied_also_where_they_are_links(repo: Repo, tmp_path: Path) -> None:
-    (tmp_path / "shared.env").write_text("KEY=1")
-    (repo.root / ".env").symlink_to(tmp_path / "shared.env")
+def test_files_folders_and_links_that_a_plan_names_are_copied(repo: Repo, tmp_path: Path) -> None:
+    (repo.root / ".env").symlink_to("/somewhere")
     repo.write({"conf/a": "a", "conf/b/c": "c"})
     there = tmp_path / "there"
     there.mkdir()
     assert copy_ignored([".env", "conf", "conf/b/c", "none"], repo.root, there) == ["none"]
     assert files_below(there) == [".env", "conf/a", "conf/b/c"]
-    assert not (there / ".env").is_symlink()
+    assert (there / ".env").readlink() == Path("/somewhere")

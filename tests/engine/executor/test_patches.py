@@ -1,14 +1,19 @@
 """What becomes of the changes of steps: captured, checked, reviewed, committed, or set aside."""
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidTransition
+from engine.api import open_engine
+from engine.errors import ActionRefused, InvalidTransition, MinipipeError
 from engine.executor.control import Control
+from engine.patches.decisions import Decision, Kind
+from engine.patches.ledger import PatchLedger
 from engine.store import patch_queries
+from tests.engine.conftest import wait_until
 from tests.engine.repository import Repo, outline
 
 GATE = {"id": "good", "type": "UNIT", "shell": "! grep -rq bad . --include=*.txt"}
@@ -366,7 +371,7 @@ def test_canceling_drops_what_is_not_committed(repo: Repo) -> None:
             "refs/heads/main was moved",
         ),
         ("git branch sneaky", "refs/heads/sneaky was made"),
-        ("git config alias.x y", "the repository's settings (.git/config) were changed"),
+        ("git config alias.x y", "the repository's settings (.git/config, .git/info) were changed"),
         ('echo exit > "$(git rev-parse --git-common-dir)/hooks/post-commit"', "the repository's hooks were changed"),
     ],
 )
@@ -427,3 +432,188 @@ def test_a_quarantined_step_can_be_tried_again_by_hand(repo: Repo, control: Cont
     assert repo.drive(run_id, control=control)["state"] == "succeeded"
     first, second = repo.patches(run_id, "s")
     assert (first.state, second.state) == ("superseded", "committed")
+
+
+# -- several people, and moved heads -------------------------------------------------------------------------
+
+
+def test_a_second_decision_is_refused_until_the_first_is_taken_back(repo: Repo) -> None:
+    run_id = reviewed(repo)
+    patch_id = repo.patch(run_id, "s").patch_id
+    assert repo.ledger.approve_patch(patch_id, "Grace", None)
+    with pytest.raises(ActionRefused, match="Grace has decided already"):
+        repo.ledger.reject_patch(patch_id, "Alan", "no")
+    assert repo.ledger.decide(Decision("withdraw", patch_id, "Grace"))
+    assert repo.ledger.reject_patch(patch_id, "Alan", "no")
+    assert outline(repo.drive(run_id)) == {"s": "failed(rejected)"}
+
+
+def test_a_patch_of_a_run_that_has_ended_is_not_released_into_nothing(repo: Repo) -> None:
+    step = {"id": "s", "shell": "echo bad > b.txt", "gates": ["good"], "critical": False}
+    document = repo.play(step, gates=[GATE])
+    with pytest.raises(ActionRefused, match="its run has ended"):
+        repo.ledger.release_patch(repo.patch(document["run_id"], "s").patch_id, "Grace", "why not")
+
+
+def test_refused_decisions_of_others_leave_the_owner_alone(repo: Repo) -> None:
+    """Two reviewers at the same time: one of them is told no, and the run goes on."""
+    run_id = repo.create(
+        {"id": "s", "shell": "echo x > b.txt", "review": "always"}, {"id": "t", "shell": "true", "depends_on": ["s"]}
+    )
+    control = Control()
+    owner = threading.Thread(
+        target=repo.engine.execute_run, args=(run_id,), kwargs={"control": control, "stays_when_paused": True}
+    )
+    owner.start()
+    try:
+        wait_until(lambda: repo.ledger.list_patches_awaiting_review(run_id))
+        patch_id = repo.patch(run_id, "s").patch_id
+        answers: list[object] = []
+
+        def decide(kind: Kind) -> None:
+            try:
+                with open_engine(repo.root, config=repo.config) as engine:
+                    ledger = PatchLedger(engine.database, journal=engine.journal)
+                    answers.append(ledger.decide(Decision(kind, patch_id, kind)))
+            except MinipipeError as error:
+                answers.append(error)
+
+        reviewers = [threading.Thread(target=decide, args=(kind,)) for kind in ("withdraw", "approve", "reject")]
+        for reviewer in reviewers:
+            reviewer.start()
+        for reviewer in reviewers:
+            reviewer.join()
+        assert answers.count(True) >= 1
+    finally:
+        owner.join(20)
+        if owner.is_alive():
+            control.ask("cancel")
+            owner.join()
+        control.close()
+    assert repo.document(run_id)["state"] in ("succeeded", "failed")
+
+
+def test_a_second_conflict_is_for_a_person(repo: Repo) -> None:
+    """Each time the step has ended, another one has committed to the same line."""
+    shell = (
+        'head=$(git rev-parse HEAD); echo "s $MINIPIPE_ATTEMPT" > b.txt; '
+        f"touch {repo.root.parent}/go.$MINIPIPE_ATTEMPT; "
+        f"while [ ! -e {repo.root.parent}/done.$MINIPIPE_ATTEMPT ]; do sleep 0.02; done"
+    )
+    other = "while [ ! -e {0}/go.{1} ]; do sleep 0.02; done; echo t{1} > b.txt"
+    document = repo.play(
+        {"id": "s", "shell": shell},
+        {"id": "t1", "shell": other.format(repo.root.parent, 1)},
+        {"id": "d1", "shell": f"touch {repo.root.parent}/done.1", "depends_on": ["t1"]},
+        {"id": "t2", "shell": other.format(repo.root.parent, 2), "depends_on": ["t1"]},
+        {"id": "d2", "shell": f"touch {repo.root.parent}/done.2", "depends_on": ["t2"]},
+    )
+    assert document["state"] == "quarantined"
+    assert [patch.state for patch in repo.patches(document["run_id"], "s")] == ["superseded", "quarantined"]
+
+
+def test_a_change_that_a_rename_leads_out_of_its_scope_is_quarantined(tmp_path: Path) -> None:
+    text = "".join(f"line {number}\n" for number in range(50))
+    repo = Repo(tmp_path, {"src/m.py": text})
+    run_id = repo.create(
+        {
+            "id": "s",
+            "shell": "sed -i 's/line 7$/LINE 7/' src/m.py",
+            "scope": {"include": ["src/**"]},
+            "review": "always",
+        },
+        {"id": "t", "shell": "mkdir other; git mv src/m.py other/m.py", "review": "always"},
+    )
+    repo.drive(run_id)
+    for step in ("t", "s"):
+        repo.ledger.approve_patch(repo.patch(run_id, step).patch_id, "Grace", None)
+        document = repo.drive(run_id)
+    assert document["state"] == "quarantined"
+    found = repo.patch(run_id, "s").findings
+    assert any(finding.startswith("merge.strayed: other/m.py") for finding in found)
+    assert any(finding.startswith("scope.outside") for finding in found)
+    repo.close()
+
+
+def test_a_pilot_that_has_tripped_stays_tripped_after_a_resume(tmp_path: Path) -> None:
+    repo = Repo(tmp_path, settings={"patches.pilot_share": 100})
+    run_id = repo.create(
+        {"id": "bad", "shell": "echo bad > b.txt", "gates": ["good"], "critical": False},
+        {"id": "wait", "shell": "echo x > x.txt", "review": "always"},
+        {"id": "later", "shell": "echo y > y.txt", "depends_on": ["wait"]},
+        gates=[GATE],
+        globals={"mode": "pilot"},
+    )
+    repo.drive(run_id)
+    repo.ledger.approve_patch(repo.patch(run_id, "wait").patch_id, "Grace", None)
+    assert repo.drive(run_id)["state"] == "paused"
+    assert "a gate has failed" in (repo.patch(run_id, "later").review_reason or "")
+    repo.close()
+
+
+# -- worktrees that are scarce, set up, or of another run ------------------------------------------------------
+
+
+def test_gates_are_set_up_as_steps_are(tmp_path: Path) -> None:
+    repo = Repo(tmp_path, {".gitignore": "build/\n"})
+    gate = {"id": "ready", "type": "CUSTOM", "shell": "test -e build/ready"}
+    setup = {"worktree": {"setup": "mkdir -p build; touch build/ready"}}
+    document = repo.play({"id": "s", "shell": "echo x > b.txt", "gates": ["ready"]}, gates=[gate], globals=setup)
+    assert document["state"] == "succeeded"
+    repo.close()
+
+
+@pytest.mark.parametrize("isolation", ["step", "run"])
+def test_one_worktree_is_enough(tmp_path: Path, isolation: str) -> None:
+    repo = Repo(tmp_path, settings={"worktrees.max": 1})
+    steps = [{"id": f"s{number}", "shell": f"echo {number} > f{number}.txt", "gates": ["good"]} for number in range(3)]
+    document = repo.play(*steps, gates=[GATE], globals={"isolation": isolation})
+    assert document["state"] == "succeeded"
+    repo.close()
+
+
+def test_runs_that_share_few_worktrees_wait_for_each_other(tmp_path: Path) -> None:
+    repo = Repo(tmp_path, settings={"worktrees.max": 2})
+    run_ids = [
+        repo.create(
+            *[{"id": f"s{n}", "shell": f"sleep 0.05; echo {n} > r{run}s{n}.txt", "gates": ["good"]} for n in range(3)],
+            gates=[GATE],
+            target="none",
+        )
+        for run in range(4)
+    ]
+    engines = [open_engine(repo.root, config=repo.config) for _ in run_ids]
+    runners = [
+        threading.Thread(target=engine.execute_run, args=(run_id,))
+        for engine, run_id in zip(engines, run_ids, strict=True)
+    ]
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    for engine in engines:
+        engine.close()
+    assert [repo.document(run_id)["state"] for run_id in run_ids] == ["succeeded"] * 4
+    repo.close()
+
+
+def test_a_retried_run_has_the_kept_files_of_what_it_carries_over(tmp_path: Path) -> None:
+    repo = Repo(tmp_path, {".gitignore": "build/\n"})
+    flag = tmp_path / "flag"
+    old = repo.play(
+        {"id": "build", "shell": "mkdir build; echo app > build/x", "outputs": ["build/x"]},
+        {"id": "use", "shell": f"cat build/x && test -e {flag}", "depends_on": ["build"]},
+    )
+    flag.touch()
+    assert outline(repo.drive(repo.engine.retry_run(old["run_id"]))) == {
+        "build": "skipped(carried)",
+        "use": "completed",
+    }
+    repo.close()
+
+
+def test_a_shadow_run_that_is_retried_begins_anew(repo: Repo) -> None:
+    steps = ({"id": "s", "shell": "echo 1 > n.txt"}, {"id": "t", "shell": "cat n.txt; exit 1", "depends_on": ["s"]})
+    old = repo.play(*steps, globals={"mode": "shadow"})
+    document = repo.drive(repo.engine.retry_run(old["run_id"]))
+    assert outline(document) == {"s": "completed", "t": "failed(failed)"}

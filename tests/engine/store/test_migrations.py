@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from peewee import SqliteDatabase
 
-from engine.errors import ExitCode, MigrationFailed, NewerDatabase
+from engine.errors import ExitCode, MigrationFailed, NewerDatabase, NoDatabase
 from engine.store import migrations
 from engine.store.database import Database
 from engine.store.journal import Journal
@@ -86,6 +86,17 @@ def test_a_newer_database_is_refused_with_both_numbers(path: Path) -> None:
             Database(path, read_only=read_only)
         assert caught.value.exit_code == ExitCode.UNFIT
         assert (caught.value.found, caught.value.known) == (newer, newer - 1)
+
+
+def test_a_fresh_store_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_: SqliteDatabase) -> None:
+        with pytest.raises(NoDatabase):
+            Database(tmp_path / "new.db", read_only=True)
+
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, look, add_colour_and_stumble))
+    with pytest.raises(MigrationFailed, match="stumble"):
+        Database(tmp_path / "new.db")
+    assert columns_of_runs(tmp_path / "new.db") == set()
 
 
 def test_an_older_store_is_not_migrated_by_a_reader(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.config.keys import config_from
+from engine.executor.assembly import worktrees_home
 from engine.worktrees.archive import archive
-from engine.worktrees.inventory import ARCHIVED, IDLE, IN_USE, ORPHANED, list_pool, orphans, prune
+from engine.worktrees.inventory import ARCHIVED, IDLE, IN_USE, ORPHANED, home_in, list_pool, orphans, prune
 from engine.worktrees.manager import WorktreeManager
-from tests.engine.worktrees.conftest import Repository, assert_sound, git
+from tests.engine.worktrees.conftest import Repository, assert_sound, content, git
 
 
 @pytest.fixture
@@ -26,6 +28,13 @@ def test_a_home_that_is_not_there_is_empty(repository: Repository) -> None:
     assert not repository.home.exists()
 
 
+def test_the_home_is_where_runs_put_their_worktrees(repository: Repository) -> None:
+    for folder in ("", "~/trees", str(repository.trees)):
+        config = config_from({"worktrees.dir": folder})
+        assert home_in(config, repository.git_folder) == worktrees_home(config, repository.git_folder)
+    assert home_in(config, repository.git_folder) == repository.home
+
+
 def test_everything_is_listed_with_its_state(repository: Repository) -> None:
     pool = repository.pool()
     trees = [repository.claim(pool=pool) for _ in range(3)]
@@ -41,7 +50,8 @@ def test_everything_is_listed_with_its_state(repository: Repository) -> None:
         "refs/minipipe/archive/run/step.1": ARCHIVED,
     }
     used, *_ = list_pool(repository.git_folder, repository.home, is_measured=True)
-    assert "run run, step step" in used.holder
+    assert used.holder is not None
+    assert (used.holder.run_id, used.holder.step_id) == ("run", "step")
     assert used.commit == repository.second
     assert (used.size or 0) > 0
     assert used.age_seconds >= 0
@@ -65,11 +75,44 @@ def test_pruning_keeps_the_last_used_and_what_is_in_use(repository: Repository) 
         tree.release()
     pruned = prune(repository.git_folder, repository.home, keep_idle=1)
     assert pruned.removed == [trees[1].path.name, trees[0].path.name]
-    assert [name for name, _ in pruned.left] == [trees[2].path.name, trees[3].path.name]
-    assert pruned.left[1][1].startswith("in use by run run")
+    assert [name for name, _ in pruned.left] == [trees[2].path.name]
+    assert [found.name for found in pruned.in_use] == [trees[3].path.name]
     assert not trees[0].path.exists()
     assert trees[3].check() == ""
     assert_sound(repository)
+
+
+def test_a_dry_pruning_foresees_everything_and_touches_nothing(repository: Repository) -> None:
+    pool = repository.pool()
+    trees = [repository.claim(pool=pool) for _ in range(6)]
+    used, broken, dead, *idle = trees
+    archives = [archive(tree) for tree in idle]
+    lock = dead.path.with_name(f"{dead.path.name}.lock")
+    claim = lock.read_bytes()
+    for tree in trees[1:]:
+        tree.release()
+    lock.write_bytes(claim)  # As a kill leaves it.
+    (dead.path / "half-done").write_text("x")
+    manager = WorktreeManager(repository.root, worktrees_dir=repository.trees)
+    gone, _ = manager.create_worktree("r", "gone", "gone"), manager.create_worktree("r", "kept", "kept")
+    for path in (gone, broken.path):
+        shutil.rmtree(path)
+    (repository.home / "r_half.json").write_text('{"run_id": "r", "step_id": "half", "branch": "b", "is_made": false}')
+
+    before = everything(repository)
+    dry = prune(repository.git_folder, repository.home, keep_idle=2, archives_keep=1, is_dry=True)
+    assert everything(repository) == before
+    done = prune(repository.git_folder, repository.home, keep_idle=2, archives_keep=1)
+    assert set(dry.removed) == set(done.removed)
+    assert {broken.path.name, "r_gone", "r_half"} <= set(done.removed)
+    assert len(dry.removed) == len(done.removed) == 5 + len(archives) - 1
+    assert dry.left == done.left
+    assert [found.name for found in dry.in_use] == [found.name for found in done.in_use] == [used.path.name]
+
+
+def everything(repository: Repository) -> dict[str, object]:
+    """All files of the repository and of its worktrees, whoever's they are."""
+    return {str(place): (content(place), content(place / ".git")) for place in (repository.root, repository.home)}
 
 
 def test_pruning_leaves_named_worktrees_and_what_is_not_ours(repository: Repository, tmp_path: Path) -> None:

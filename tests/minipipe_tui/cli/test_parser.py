@@ -1,11 +1,14 @@
 """A parser with our manners, also for groups of actions."""
 
 import argparse
+from collections.abc import Iterator
 
 import pytest
 
 from engine.errors import UsageError
-from minipipe_tui.cli.parser import CommandParser
+from minipipe_tui.cli import parser as parsers
+from minipipe_tui.cli.commands import COMMANDS
+from minipipe_tui.cli.parser import CommandParser, Later
 
 
 @pytest.fixture
@@ -75,6 +78,10 @@ def test_every_argument_can_be_listed(group: CommandParser) -> None:
         (["text", "--line", "3"], (None, "text", 3)),
         (["A", "- a text with a dash", "--line", "3"], ("A", "- a text with a dash", 3)),
         (["A", "--", "text"], ("A", "text", None)),
+        (["A", "--", "-1"], ("A", "-1", None)),
+        (["--", "A", "--line"], ("A", "--line", None)),
+        (["--line", "3", "--", "--line"], (None, "--line", 3)),
+        (["A", "--line", "3", "--", "--line"], ("A", "--line", 3)),
     ],
 )
 def test_options_may_stand_between_arguments_of_which_some_are_left_out(
@@ -93,3 +100,31 @@ def test_options_may_stand_between_arguments_of_which_some_are_left_out(
         group.parse_args(["comment", "--line", "3"])
     with pytest.raises(UsageError):
         group.parse_args(["comment", "a", "b", "c"])
+
+
+def actions_of(parser: CommandParser) -> Iterator[CommandParser]:
+    for action in parser.arguments():
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.values()
+
+
+def test_what_stands_after_two_dashes_is_no_option() -> None:
+    group = CommandParser("minipipe plan")
+    validate = group.add_actions().add_parser("validate")
+    validate.add_argument("plan")
+    validate.add_argument("--json", action="store_true")
+    for words in (["--json", "--", "-odd.json"], ["--", "-odd.json"]):
+        assert group.parse_args(["validate", *words]).plan == "-odd.json"
+
+
+@pytest.mark.parametrize("name", [name for name, row in COMMANDS.items() if row.actions])
+def test_every_action_of_a_group_has_a_function_that_exists(name: str) -> None:
+    for parser in actions_of(parsers.build(COMMANDS[name], parsers.load(COMMANDS[name]))):
+        run = parser.get_default("run")
+        assert callable(run.find() if isinstance(run, Later) else run), parser.prog
+
+
+def test_what_comes_later_is_only_looked_for_when_it_is_called() -> None:
+    later = Later("minipipe_tui.cli.no_such_module", "run")
+    with pytest.raises(ModuleNotFoundError):
+        later(argparse.Namespace())

@@ -1,18 +1,10 @@
-"""The report: which steps of a long plan are listed, and in which words."""
+"""The report: what it says of a run, and in which words."""
 
 from typing import Any
 
 import pytest
 
-from minipipe_tui.cli.report import (
-    MANY_STEPS,
-    counts,
-    heading,
-    print_report,
-    remarkable,
-    what_next,
-    why_of,
-)
+from minipipe_tui.cli.report import heading, print_report, what_next, why_of
 from minipipe_tui.cli.wording import in_words, stats_text, why_of_patch
 
 STATS = {
@@ -39,36 +31,6 @@ def task(state: str = "completed", *, tries: int = 1, number: int = 0, **more: A
         "critical": True,
         **more,
     }
-
-
-def tasks(state: str, count: int, **more: Any) -> list[dict[str, Any]]:
-    return [task(state, number=number, **more) for number in range(count)]
-
-
-def listed(*groups: list[dict[str, Any]]) -> list[str]:
-    return [each["step_id"] for each in remarkable([each for group in groups for each in group])]
-
-
-def test_a_plan_of_ordinary_size_is_listed_whole() -> None:
-    assert len(listed(tasks("completed", MANY_STEPS))) == MANY_STEPS
-
-
-def test_of_a_long_plan_what_simply_completed_is_not_listed() -> None:
-    assert listed(tasks("completed", 100), tasks("failed", 1)) == ["failed-0"]
-
-
-def test_what_completed_at_a_later_attempt_is_listed() -> None:
-    assert listed(tasks("completed", 100), [task(tries=2, number=200)]) == ["completed-200"]
-
-
-def test_a_crowd_that_does_not_fit_is_only_counted() -> None:
-    groups = (tasks("failed", 2), tasks("skipped", 100), tasks("running", 3))
-    assert listed(*groups) == ["failed-0", "failed-1", "running-0", "running-1", "running-2"]
-    assert counts([each for group in groups for each in group]) == "105 steps: 100 skipped, 3 running, 2 failed"
-
-
-def test_of_too_many_failures_the_first_are_listed_in_plan_order() -> None:
-    assert listed(tasks("failed", 100)) == [f"failed-{number}" for number in range(MANY_STEPS)]
 
 
 @pytest.mark.parametrize(
@@ -215,8 +177,12 @@ def test_patches_are_listed_below_the_steps_with_their_reasons(capsys: pytest.Ca
 
 
 def test_of_very_many_patches_those_are_listed_that_are_not_committed(capsys: pytest.CaptureFixture[str]) -> None:
-    many = [patch("committed", number) for number in range(100)]
-    print_report(document("paused", *many, patch("awaiting_review", 100)))
+    many = document("paused", *(patch("committed", number) for number in range(200)), patch("awaiting_review", 200))
+    print_report(many)
     out = capsys.readouterr().out
     assert out.count("pat_") < 5
-    assert "101 patches: 100 committed, 1 awaiting_review: minipipe patch list --run run_1" in out
+    assert "201 patches: 200 committed, 1 awaiting_review\nall of them: minipipe show run_1 --all" in out
+    print_report(many, is_whole=True)
+    whole = capsys.readouterr().out
+    assert all(f"pat_{number} " in whole for number in range(201))
+    assert "--all" not in whole

@@ -292,3 +292,21 @@ def test_comments_are_shown_with_their_place(patch_id: str, here: Cli) -> None:
     out = here("review", "show", patch_id).out
     assert "Grace on n w.txt:1:\n  why?\n" in out
     assert "  all of it\n  is odd\n" in out
+
+
+def test_a_comment_may_look_like_an_option(patch_id: str, here: Cli) -> None:
+    assert here("review", "comment", patch_id, "--", "--verbose").code == 0
+    assert here("review", "comment", "--reviewer", "Grace", patch_id, "--", "-1 for this").code == 0
+    assert here("review", "comment", "--ledger-id", patch_id, "--", "-x").code == 0
+    assert here("review", "comment", patch_id, "-x").code == 2
+    said = here("review", "show", patch_id, "--json").document["review"]["comments"]
+    assert [each["text"] for each in said] == ["--verbose", "-1 for this", "-x"]
+
+
+def test_what_was_decided_is_told_with_who_decided(patch_id: str, here: Cli) -> None:
+    here("review", "request-changes", patch_id, "--comment", "smaller", "--reviewer", "Grace")
+    assert "sent back by Grace: smaller" in here("review", "show", patch_id).out
+    assert "sent back" in here("review", "list", "--all").out
+    here("review", "undo", patch_id)
+    here("review", "reject", patch_id, "--reason", "no", "--reviewer", "Grace")
+    assert "rejected by Grace: no" in here("review", "show", patch_id).out

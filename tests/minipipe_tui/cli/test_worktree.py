@@ -48,8 +48,13 @@ def test_who_uses_a_tree_is_told_and_it_is_left(
     eventually((tmp_path / "begun").exists, "the step")
     (tree,) = listed(here)
     assert tree["state"] == "in use"
-    assert "run_" in tree["holder"]
-    assert here("worktree", "prune", "--json").document["left"][0]["name"] == tree["name"]
+    run_id = here("runs", "--json").document["runs"][0]["run_id"]
+    assert tree["holder"].startswith(f"step long of {run_id} (process ")
+    for words in (["--dry-run"], []):
+        assert here("worktree", "prune", "--json", *words).document["left"] == [
+            {"name": tree["name"], "why": f"in use by {tree['holder']}"}
+        ]
+    assert f"step long of {run_id}" in here("worktree", "list").out
     assert Path(tree["path"]).is_dir()
 
 
@@ -63,7 +68,7 @@ def test_pruning_removes_what_is_beyond_the_few_that_are_kept(
     assert listed(here) == before
     assert "would remove" in here("worktree", "prune", "--dry-run").out
     done = here("worktree", "prune", "--json").document
-    assert sorted(done["removed"]) == sorted(dry["removed"])
+    assert (done["removed"], done["left"]) == (dry["removed"], dry["left"])
     assert [each["kind"] for each in listed(here)] == ["pooled", "archive"]
 
 
