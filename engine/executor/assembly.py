@@ -55,7 +55,8 @@ class Workshop:
         script = book.script
         folder = script.workspace.run_folder(book.run.run_id)
         self._logs, self._diffs = folder / "logs", folder / "patches"
-        self._artifacts = Artifacts(*(found / "artifacts" for found in self._folders()))
+        kept = (found / "artifacts" for found in self._folders())
+        self._artifacts = Artifacts(*kept, secrets=script.values.secrets)
         self.git: Git | None = None
         self.identity: Identity | None = None
         self.places: Workplaces = TheFolderItself(script.workspace.root)

@@ -3,6 +3,7 @@
 import argparse
 
 from engine.errors import UsageError
+from engine.executor.ref_keeping import keep_edit
 from engine.orchestrator import Orchestrator
 from engine.patches.decisions import Decision
 from engine.patches.export import exported
@@ -38,10 +39,13 @@ def approve(arguments: argparse.Namespace) -> int:
             commit=_commit(patch, arguments.commit),
             files=files,
             hunks=hunks,
-            edited_path=str(edited(orchestrator.workspace, git, patch)) if arguments.edit else None,
+            edited_commit=edited(orchestrator.workspace, git, patch) if arguments.edit else None,
             sends_back=arguments.send_back,
         )
-        return decide(orchestrator, decision, as_json=arguments.json)
+        code = decide(orchestrator, decision, as_json=arguments.json)
+        if decision.edited_commit is not None:
+            keep_edit(git, patch.patch_id, decision.edited_commit)
+        return code
 
 
 def _check_choice_of_options(arguments: argparse.Namespace) -> None:
