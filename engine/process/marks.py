@@ -15,6 +15,7 @@ of the main thread.
 
 import hashlib
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,8 @@ ATTEMPT_VARIABLE = "MINIPIPE_ATTEMPT_ID"
 _LIMIT = getattr(resource, "RLIMIT_RTTIME", None)
 _MARKED = 1 << 61
 _LIMIT_LINE = b"Max realtime timeout"
+_turns = threading.Lock()
+"""Two starts at once would take each other's mark for what was there before, and leave it behind."""
 
 
 def limit_mark(attempt_id: str) -> int:
@@ -39,15 +42,16 @@ def marked(mark: int) -> Iterator[None]:
     if _LIMIT is None:
         yield
         return
-    soft, hard = resource.getrlimit(_LIMIT)
-    if hard != resource.RLIM_INFINITY and hard < mark:
-        yield
-        return
-    resource.setrlimit(_LIMIT, (mark, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(_LIMIT, (soft, hard))
+    with _turns:
+        soft, hard = resource.getrlimit(_LIMIT)
+        if hard != resource.RLIM_INFINITY and hard < mark:
+            yield
+            return
+        resource.setrlimit(_LIMIT, (mark, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(_LIMIT, (soft, hard))
 
 
 def read_limit_mark(pid: int) -> int | None:

@@ -1,5 +1,7 @@
 import resource
 import subprocess
+import threading
+import time
 
 from engine.clock import monotonic
 from engine.process.marks import limit_mark, marked, read_environment_mark, read_limit_mark
@@ -16,6 +18,22 @@ def test_a_mark_goes_down_to_every_descendant_and_not_to_what_is_started_later()
     assert read_limit_mark(outside.pid) is None
     for process in (inside, outside):
         process.communicate()
+
+
+def test_starts_of_several_threads_leave_no_mark_behind():
+    before = resource.getrlimit(resource.RLIMIT_RTTIME)
+
+    def start(number: int) -> None:
+        for _ in range(50):
+            with marked(limit_mark(f"att_{number}")):
+                time.sleep(0.0001)
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert resource.getrlimit(resource.RLIMIT_RTTIME) == before
 
 
 def test_marks_of_attempts_differ_and_fit_into_a_limit():
