@@ -125,7 +125,7 @@ def is_alive(owner: Owner | None) -> bool:
 
 def _open(folder: Path) -> int:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise EnvironmentUnfit(f"cannot write in {folder}: {error.strerror}") from error

@@ -154,3 +154,14 @@ def _does_track(state_folder: Path, git_folder: Path) -> bool:
     if listed.exit_code != 0:
         raise EnvironmentUnfit(f"git cannot tell what {state_folder.parent} tracks: {listed.errors.strip()}")
     return listed.output != ""
+
+
+def write_for_owner(path: Path, content: bytes) -> None:
+    """Put a file in its place at once, whole, readable by its owner alone; never through a link that stands there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
+        file.write(content)
+    fresh.replace(path)

@@ -18,6 +18,7 @@ from engine.executor.runbook import Runbook
 from engine.executor.workplaces import TheFolderItself, Workplace, Workplaces, after_setup
 from engine.git.refs import archive_ref
 from engine.ids import new_id
+from engine.masking import mask_text
 from engine.plan.condition import condition_holds
 from engine.plan.invocation import resolve_step
 from engine.plan.plan import Invocation, Step
@@ -27,6 +28,7 @@ from engine.states import AttemptState, TaskState
 from engine.states.outcomes import Outcome
 from engine.store import patch_queries
 from engine.store.records import AttemptRecord
+from engine.workspace import write_for_owner
 
 Verdict = Result | RetryDecision | Change
 """What follows an attempt: its task has ended, is tried again, or has made a change that the pipeline takes over."""
@@ -59,8 +61,8 @@ class Attempts:
         self._environment = run_environment(script, book.run.run_id, outer=outer_environment)
         folder = script.workspace.run_folder(book.run.run_id)
         self._logs, self._values, self._feedback = folder / "logs", folder / "values", folder / "feedback"
-        self._logs.mkdir(parents=True, exist_ok=True)
-        self._values.mkdir(exist_ok=True)
+        for place in (folder, self._logs, self._values):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._given_up: set[str] = set()
         self._with_change: list[str] = []
 
@@ -146,10 +148,9 @@ class Attempts:
         is_put_back = earlier.review_status == "changes_requested" and self._capturing.put_back(
             place, earlier.commit_id
         )
-        self._feedback.mkdir(exist_ok=True)
         path = self._feedback / f"{step.id}.{attempt.number}.md"
         text = feedback(self._book.journal.database, earlier, is_put_back=is_put_back)
-        path.write_text(text, encoding="utf-8", errors="replace")
+        write_for_owner(path, mask_text(text, self._book.script.values.secrets).encode("utf-8", "replace"))
         return {"MINIPIPE_FEEDBACK": str(path)}
 
     def _order(
@@ -180,7 +181,8 @@ class Attempts:
             log_cap_bytes=settings.log_cap_bytes,
             timeout_seconds=step.timeout_seconds if step.timeout_seconds is not None else settings.timeout_seconds,
             grace_seconds=settings.grace_seconds,
-            secrets=invocation.secrets,
+            # Not only those that it is given: it may find others in what an earlier step has left.
+            secrets=self._book.script.values.secrets,
             output_path=values_path,
         )
 

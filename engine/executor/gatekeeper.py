@@ -161,7 +161,8 @@ class Check:
             log_cap_bytes=setting.log_cap_bytes,
             timeout_seconds=timeout,
             grace_seconds=setting.grace_seconds,
-            secrets=invocation.secrets,
+            # Whether it is given one or not: it may find one in what a step has left.
+            secrets=setting.values.secrets,
         )
 
     def settle(self, end: AttemptEnd) -> None:

@@ -11,7 +11,7 @@ from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
 from engine.executor.gatekeeper import Setting
 from engine.executor.open_patches import BEFORE_APPLIED, IN_FLIGHT, OpenPatches
 from engine.executor.passage import Passage
-from engine.executor.ref_keeping import drop_needless_refs, without_ref
+from engine.executor.ref_keeping import drop_needless_refs, keep_edits, without_ref
 from engine.executor.review_desk import ReviewDesk
 from engine.executor.strays import Strays
 from engine.git.objects import resolve_commit
@@ -46,6 +46,7 @@ class Pipeline:
         """Bring ledger and refs to agreement, whatever happened to the owner before."""
         self._close_orphaned_gates()
         drop_needless_refs(self._patches.git, self._journal.database)
+        keep_edits(self._patches.git, self._journal.database, self._book.run.run_id)
         patches = self._patches.all_of_run()
         lost = self._keep_alive(patches)
         for patch in patches:

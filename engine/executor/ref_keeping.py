@@ -4,11 +4,11 @@ The ledger is what counts. A ref is made after its row and removed after its row
 too many or one too few, and whoever owns a run next can tell which.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.executor.open_patches import IN_FLIGHT
 from engine.git.program import Git
-from engine.git.refs import CANDIDATES, PATCHES, SHADOWS, delete_ref, list_refs, patch_ref
+from engine.git.refs import CANDIDATES, EDITS, PATCHES, SHADOWS, delete_ref, edit_ref, list_refs, patch_ref, put_ref
 from engine.states import RunStateMachine
 from engine.store import patch_queries, queries
 from engine.store.database import Database
@@ -16,12 +16,24 @@ from engine.store.records import PatchRecord
 
 
 def drop_needless_refs(git: Git, database: Database) -> None:
-    """Remove candidates whose patches have moved on, and shadows whose runs have ended, of every run on record."""
-    for name, commit in list_refs(git, CANDIDATES, SHADOWS).items():
-        is_candidate = name.startswith(CANDIDATES)
-        owner = name.removeprefix(CANDIDATES if is_candidate else SHADOWS)
-        if (_has_moved_on if is_candidate else _has_ended)(database, owner):
+    """Remove candidates whose patches have moved on, edits that were acted on, and shadows whose runs have ended, of
+    every run on record.
+    """
+    for name, commit in list_refs(git, *_IS_NEEDLESS).items():
+        kind = next(prefix for prefix in _IS_NEEDLESS if name.startswith(prefix))
+        if _IS_NEEDLESS[kind](database, name.removeprefix(kind)):
             delete_ref(git, name, commit)
+
+
+def keep_edits(git: Git, database: Database, run_id: str) -> None:
+    """Give every edited change that nobody has acted on yet its ref."""
+    for review in patch_queries.undecided_reviews(database, run_id):
+        if review.edited_commit is not None:
+            keep_edit(git, review.patch_id, review.edited_commit)
+
+
+def keep_edit(git: Git, patch_id: str, commit: str) -> None:
+    put_ref(git, edit_ref(patch_id), commit)
 
 
 def _has_moved_on(database: Database, patch_id: str) -> bool:
@@ -32,6 +44,21 @@ def _has_moved_on(database: Database, patch_id: str) -> bool:
 def _has_ended(database: Database, run_id: str) -> bool:
     run = queries.find_run(database, run_id)
     return run is not None and RunStateMachine.is_terminal(run.state)
+
+
+def _was_acted_on(database: Database, patch_id: str) -> bool:
+    patch = patch_queries.find_patch(database, patch_id)
+    if patch is None:
+        return False
+    waiting = patch_queries.undecided_reviews(database, patch.run_id)
+    return not any(review.patch_id == patch_id and review.edited_commit for review in waiting)
+
+
+_IS_NEEDLESS: Mapping[str, Callable[[Database, str], bool]] = {
+    CANDIDATES: _has_moved_on,
+    EDITS: _was_acted_on,
+    SHADOWS: _has_ended,
+}
 
 
 def without_ref(git: Git, patches: Sequence[PatchRecord]) -> list[PatchRecord]:

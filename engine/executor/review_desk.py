@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from engine.errors import MinipipeError
 from engine.executor.open_patches import OpenPatches
 from engine.executor.passage import Passage
+from engine.git.refs import delete_ref, edit_ref
 from engine.patches.application import Candidate
 from engine.patches.intake import Origin
 from engine.patches.selection import select
@@ -42,6 +43,10 @@ class ReviewDesk:
             else:
                 self._go_on()
                 self._acts[review.decision](patch, review)
+            if review.edited_commit is not None:
+                # Not before the patch that it became is kept alive by a ref of its own.
+                self._patches.make_refs()
+                delete_ref(self._patches.git, edit_ref(patch.patch_id), review.edited_commit)
 
     def _why_void(self, patch: PatchRecord, review: ReviewRecord) -> str:
         if patch.state != PatchState.AWAITING_REVIEW or patch.step_id not in self._patches.current:
@@ -66,7 +71,7 @@ class ReviewDesk:
         self._journal.amend(review, acted_at=self._journal.now(), outcome=outcome)
 
     def _approve(self, patch: PatchRecord, review: ReviewRecord) -> None:
-        if review.files or review.hunks or review.edited_path:
+        if review.files or review.hunks or review.edited_commit:
             self._approve_part(patch, review)
             return
         trial = self._passage.trial(patch)
@@ -86,7 +91,7 @@ class ReviewDesk:
             self._void(patch, review, error.message)
             return
         intake, rules = self._patches.intake, self._patches.rules_for(patch)
-        kind = "edit" if review.edited_path else "part"
+        kind = "edit" if review.edited_commit else "part"
         origin = Origin(patch.run_id, patch.task_id, patch.step_id, kind, patch.attempt_id, patch.patch_id)
         with self._journal.group():
             self._acted(review, "approved in part")

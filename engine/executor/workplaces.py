@@ -176,6 +176,6 @@ def apply_earlier(git: Git, place: Workplace, commit: str) -> bool:
     merged = merge(git, place.worktree.commit, commit)
     if not merged.is_clean:
         return False
-    with private_index(place.worktree.git(), like=place.worktree.index_path) as own:
+    with private_index(place.worktree.git().sealed(), like=place.worktree.index_path) as own:
         own.tell("read-tree", "-m", "-u", place.worktree.commit, merged.tree)
     return True

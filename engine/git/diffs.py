@@ -20,25 +20,25 @@ _TEXT = ("-p", "--binary", "--full-index", "--no-color", "--src-prefix=a/", "--d
 
 def changes_between(git: Git, old: str, new: str) -> list[Change]:
     """Every changed file, renames found, with its numbers of lines."""
-    return parse_raw_and_numstat(git.tell("diff-tree", *_COMPARE, *_FACTS, old, new))[0]
+    return parse_raw_and_numstat(git.sealed().tell("diff-tree", *_COMPARE, *_FACTS, old, new))[0]
 
 
 def changes_and_text(git: Git, old: str, new: str) -> tuple[list[Change], bytes]:
     """Both `changes_between` and `patch_text`, for little more than the price of one."""
-    return parse_raw_and_numstat(git.tell("diff-tree", *_COMPARE, *_FACTS, *_TEXT, old, new))
+    return parse_raw_and_numstat(git.sealed().tell("diff-tree", *_COMPARE, *_FACTS, *_TEXT, old, new))
 
 
 def patch_text(git: Git, old: str, new: str, paths: Sequence[bytes] = ()) -> bytes:
     """The change as a patch that git applies again, binary files included."""
     scope: list[str | bytes] = ["--", *paths] if paths else []
-    return git.tell("--literal-pathspecs", "diff-tree", *_COMPARE, *_TEXT, old, new, *scope)
+    return git.sealed().tell("--literal-pathspecs", "diff-tree", *_COMPARE, *_TEXT, old, new, *scope)
 
 
 def patch_identity(git: Git, text: bytes) -> str:
     """What stays the same when a patch is moved elsewhere: git's stable patch id; empty for an empty patch."""
     if not text:
         return ""
-    return git.line("patch-id", "--stable", stdin=text).partition(" ")[0]
+    return git.sealed().line("patch-id", "--stable", stdin=text).partition(" ")[0]
 
 
 def parse_raw_and_numstat(output: bytes) -> tuple[list[Change], bytes]:

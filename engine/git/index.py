@@ -25,20 +25,20 @@ def private_index(git: Git, *, like: Path | None = None) -> Iterator[Git]:
 
 
 def write_tree(git: Git) -> str:
-    return git.durable().line("write-tree")
+    return git.durable().sealed().line("write-tree")
 
 
 def add_everything(git: Git, *, except_for: Iterable[str] = ()) -> None:
     """Take in the working tree as it is: new, changed and deleted files, but for ignored ones and these globs."""
     excludes = [f":(top,exclude,glob){glob}" for glob in except_for]
-    done = git.durable().ask("add", "--all", "--sparse", "--", ":/", *excludes)
+    done = git.durable().sealed().ask("add", "--all", "--sparse", "--", ":/", *excludes)
     if done.exit_code != 0:
         raise GitFailed("add", _errors_of(done.errors))
 
 
 def change_tree(git: Git, tree: str, entries: Mapping[bytes, Entry]) -> str:
     """A tree with something else at some paths; ABSENT deletes."""
-    with private_index(git) as own:
+    with private_index(git.sealed()) as own:
         own.tell("read-tree", tree)
         put_entries(own, entries, nothing="0" * len(tree))
         return write_tree(own)
@@ -55,7 +55,7 @@ def put_entries(git: Git, entries: Mapping[bytes, Entry], *, nothing: str) -> No
 
 def apply_text(git: Git, tree: str, patch: bytes, *, strip: int = 1) -> str:
     """The tree with a patch applied, exactly and wholly; GitFailed with git's own word where it does not fit."""
-    with private_index(git) as own:
+    with private_index(git.sealed()) as own:
         own.tell("read-tree", tree)
         done = own.durable().ask(
             "apply", "--cached", f"-p{strip}", "--whitespace=nowarn", "--unidiff-zero", stdin=patch

@@ -20,7 +20,7 @@ def modes_of(git: Git, tree: str) -> Modes:
     if (known := _known.find(tree)) is not None:
         return known
     found = {}
-    for line in git.tell("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
+    for line in git.sealed().tell("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
         if line:
             facts, _, path = line.partition(b"\t")
             found[path] = facts[:6].decode()

@@ -1,7 +1,6 @@
 """Merging in the object database: two commits in, a tree or the names of what conflicts out.
 
-No working tree is near, so no attribute of one has a say; every configured merge driver fails (see the fence), which
-makes its path a conflict.
+No working tree and no settings are near, so no attribute and no merge driver has a say.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ class Merge:
 def merge(git: Git, ours: str, theirs: str) -> Merge:
     """Merge one commit into another, without touching anything."""
     settings = {**git.durable().settings, "merge.renameLimit": str(RENAME_LIMIT), "diff.renameLimit": str(RENAME_LIMIT)}
-    outside = Git(git.git_folder, None, None, git.held, settings)
+    outside = Git(git.git_folder, None, None, git.held, settings).sealed()
     done = outside.ask("merge-tree", "--write-tree", "-z", "--name-only", "--messages", ours, theirs)
     tree, _, rest = done.output.partition(b"\0")
     # Exit code 1 is also what a bad revision gives: only a tree shows that there was a merge at all.

@@ -1,6 +1,7 @@
 """Commits, trees and blobs: read and written, never checked out."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,9 +53,10 @@ def tree_of(git: Git, commit: str) -> str:
     place = (git.git_folder, commit)
     if (known := _trees.find(place)) is not None:
         return known
-    tree = git.line("rev-parse", "--verify", f"{commit}^{{tree}}")
     # A name may stand for something else tomorrow; an id is as long as any other, and never does.
-    return _trees.keep(place, tree) if len(commit) == len(tree) and set(commit) <= _HEX else tree
+    is_id = len(commit) in (40, 64) and set(commit) <= _HEX
+    tree = (git.sealed() if is_id else git).line("rev-parse", "--verify", f"{commit}^{{tree}}")
+    return _trees.keep(place, tree) if is_id else tree
 
 
 _HEX = frozenset("0123456789abcdef")
@@ -87,11 +89,9 @@ def write_commit(
     signing: Mapping[str, str] | None = None,
 ) -> str:
     """A new commit, in the object database alone. `signing` holds the user's own settings for it, if it is signed."""
-    writer = git.durable()
+    writer = git.durable().sealed()
     who = {"user.name": identity.name, "user.email": identity.email}
-    writer = Git(
-        writer.git_folder, writer.work_tree, writer.index, writer.held, {**writer.settings, **who, **(signing or {})}
-    )
+    writer = replace(writer, settings={**writer.settings, **who, **(signing or {})})
     words = [word for parent in parents for word in ("-p", parent)]
     words += ["-S"] if signing is not None else []
     commit = writer.line("commit-tree", *words, tree, stdin=message.encode("utf-8", "surrogateescape"))
@@ -100,18 +100,18 @@ def write_commit(
 
 
 def write_blob(git: Git, content: bytes) -> str:
-    return git.durable().line("hash-object", "-w", "--no-filters", "--stdin", stdin=content)
+    return git.durable().sealed().line("hash-object", "-w", "--no-filters", "--stdin", stdin=content)
 
 
 def read_blob(git: Git, object_id: str) -> bytes:
-    return git.tell("cat-file", "blob", object_id)
+    return git.sealed().tell("cat-file", "blob", object_id)
 
 
 def read_blobs(git: Git, object_ids: Collection[str]) -> dict[str, bytes]:
     """Several blobs with one process; what is missing or no blob is left out."""
     if not object_ids:
         return {}
-    output = git.tell("cat-file", "--batch", stdin="".join(f"{each}\n" for each in object_ids).encode())
+    output = git.sealed().tell("cat-file", "--batch", stdin="".join(f"{each}\n" for each in object_ids).encode())
     found, place = {}, 0
     while place < len(output):
         end = output.index(b"\n", place)
@@ -125,13 +125,13 @@ def read_blobs(git: Git, object_ids: Collection[str]) -> dict[str, bytes]:
     return found
 
 
-def total_size(git: Git, object_ids: Collection[str]) -> int:
-    """How many bytes some blobs come to; one that is in a submodule, or missing, counts as none."""
+def sizes_of(git: Git, object_ids: Collection[str]) -> dict[str, int]:
+    """How large several blobs are; what is missing or no blob is left out."""
     if not object_ids:
-        return 0
-    asked = "".join(f"{object_id}\n" for object_id in object_ids).encode()
-    told = git.tell("cat-file", "--batch-check=%(objectsize)", stdin=asked).split(b"\n")
-    return sum(int(size) for size in told if size.isdigit())
+        return {}
+    output = git.sealed().tell("cat-file", "--batch-check", stdin="".join(f"{each}\n" for each in object_ids).encode())
+    told = (line.split(" ") for line in output.decode().splitlines())
+    return {words[0]: int(words[2]) for words in told if len(words) == 3 and words[1] == "blob"}
 
 
 def entries_of(git: Git, tree: str, paths: Iterable[bytes] = ()) -> dict[bytes, Entry]:
@@ -139,7 +139,8 @@ def entries_of(git: Git, tree: str, paths: Iterable[bytes] = ()) -> dict[bytes, 
     wanted = list(paths)
     scope: list[str | bytes] = ["--", *wanted] if wanted else []
     found = {}
-    for line in git.tell("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, *scope).split(b"\0"):
+    words = ("--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree)
+    for line in git.sealed().tell(*words, *scope).split(b"\0"):
         if line:
             facts, _, path = line.partition(b"\t")
             mode, _, object_id = facts.decode().split(" ")

@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 from engine.errors import EnvironmentUnfit, GitFailed, SpawnFailed
+from engine.git.seal import KEPT, Seal, make_seal
 from engine.process.capture import Captured, capture
 from engine.process.program import Finished, run_program
 
@@ -43,6 +43,9 @@ FENCE: Mapping[str, str] = {
     "core.logAllRefUpdates": "true",
     "core.splitIndex": "false",
     "core.attributesFile": "/dev/null",
+    "core.bigFileThreshold": "512m",
+    "core.eol": "native",
+    "core.whitespace": "",
     "index.sparse": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",
@@ -69,6 +72,9 @@ FENCE: Mapping[str, str] = {
     "merge.conflictStyle": "merge",
     "merge.verifySignatures": "false",
     "merge.autoStash": "false",
+    "merge.renormalize": "false",
+    "i18n.commitEncoding": "UTF-8",
+    "i18n.logOutputEncoding": "UTF-8",
     "submodule.recurse": "false",
     "protocol.allow": "never",
     "credential.helper": "",
@@ -84,6 +90,12 @@ RENAME_LIMIT = 2000
 DURABLE: Mapping[str, str] = {"core.fsync": "all", "core.fsyncMethod": "batch"}
 """What else holds where an object or ref is written that the ledger vouches for: it must survive a power cut."""
 
+_INERT = {
+    *("cat-file", "check-attr", "check-ignore", "check-ref-format", "commit-tree", "config", "for-each-ref"),
+    *("grep", "ls-tree", "merge-base", "rev-list", "rev-parse", "symbolic-ref", "update-ref", "write-tree"),
+}
+"""What starts no driver: before anything else those are looked up."""
+
 _DRIVER_KEYS = r"^(filter\..*\.(clean|smudge|process|required)|diff\..*\.(command|textconv)|merge\..*\.driver)$"
 
 
@@ -98,6 +110,8 @@ class Git:
     held: tuple[int, ...] = ()
     """Descriptors that git keeps open: a lock of ours lasts until it has ended, even if we die before it."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    seal: Seal | None = None
+    """The folder of our own that stands for the repository's where only its objects count."""
 
     def at(self, *, work_tree: Path | None = None, index: Path | None = None, git_folder: Path | None = None) -> "Git":
         """The same git with another working tree or index; what is not named stays."""
@@ -106,6 +120,7 @@ class Git:
             git_folder=git_folder or self.git_folder,
             work_tree=work_tree or self.work_tree,
             index=index or self.index,
+            seal=self.seal if git_folder is None else None,
         )
 
     def holding(self, *descriptors: int) -> "Git":
@@ -113,6 +128,12 @@ class Git:
 
     def durable(self) -> "Git":
         return replace(self, settings={**self.settings, **DURABLE})
+
+    def sealed(self) -> "Git":
+        """git that knows the repository's objects and nothing else of it: no settings of anybody's, no refs, no HEAD,
+        and no attributes but those in the working tree it is given. What is said to it by name must be an object id.
+        """
+        return self if self.seal is not None else replace(self, seal=_seal_of(self.git_folder))
 
     def ask(self, *words: str | bytes | os.PathLike[str], stdin: bytes = b"") -> Finished:
         """Run git for its answer, whatever its exit code. Killed by a signal, it has answered nothing: GitFailed."""
@@ -133,12 +154,12 @@ class Git:
         return os.fsdecode(self.tell(*words, stdin=stdin).rstrip(b"\n"))
 
     def _run(self, words: Sequence[str | bytes | os.PathLike[str]], stdin: bytes) -> Finished:
-        cwd = self.work_tree if self.work_tree is not None else self.git_folder
+        cwd = self.work_tree or (self.git_folder if self.seal is None else self.seal.folder)
         try:
             return run_program(
                 ["git", *words],
                 cwd=cwd,
-                env=self._environment(),
+                env=self._environment(_shown(words)),
                 stdin=stdin,
                 held=self.held,
                 timeout_seconds=PATIENCE_SECONDS,
@@ -148,13 +169,22 @@ class Git:
                 raise GitFailed(_shown(words), f"{cwd} is gone") from error
             raise EnvironmentUnfit(error.message, hint="install git, or put it on the PATH") from error
 
-    def _environment(self) -> dict[str, str]:
-        places = {"GIT_DIR": self.git_folder, "GIT_WORK_TREE": self.work_tree, "GIT_INDEX_FILE": self.index}
-        settings = {**FENCE, **_neutralised(self.git_folder), **self.settings}
+    def _environment(self, command: str) -> dict[str, str]:
+        places: dict[str, Path | None] = {
+            "GIT_DIR": self.git_folder,
+            "GIT_WORK_TREE": self.work_tree,
+            "GIT_INDEX_FILE": self.index,
+        }
+        drivers: Mapping[str, str] = {}
+        if self.seal is not None:
+            places |= self.seal.places
+        elif command not in _INERT:
+            # Asked anew each time: whoever works in the repository may have changed any file that settings come from.
+            drivers = _neutralised(self.git_folder)
         return {
             **quiet_environment(),
             **{name: str(place) for name, place in places.items() if place is not None},
-            **settings_in_environment(settings),
+            **settings_in_environment({**FENCE, **drivers, **self.settings}),
         }
 
 
@@ -184,43 +214,37 @@ def settings_in_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _neutralised(git_folder: Path) -> dict[str, str]:
-    """Every filter, diff and merge driver that is configured, so that none is ever started."""
-    return _neutralised_as_of(git_folder, _config_stamps(git_folder))
+    """Every filter, diff and merge driver that is configured at this moment, so that none is ever started."""
+    found = configured(git_folder, _DRIVER_KEYS)
+    return {name: _harmless(name) for name in sorted(found)} | {
+        name.rpartition(".")[0] + ".required": "false" for name in found if name.startswith("filter.")
+    }
 
 
-def _config_stamps(git_folder: Path) -> tuple[tuple[int, int], ...]:
-    """Changes whenever a file is changed that git reads its settings from; included files count as their includer."""
-    home = Path(os.environ.get("HOME") or "/nonexistent")
-    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    common = common_folder(git_folder)
-    files = (common / "config", git_folder / "config.worktree", home / ".gitconfig", xdg / "git" / "config")
-    return tuple(_stamp(path) for path in files)
+def _seal_of(git_folder: Path) -> Seal:
+    """The one seal of this process for a git folder; made anew where somebody has cleared it away."""
+    seal = _seals.get(git_folder)
+    if seal is None or not seal.is_there:
+        seal = _seals[git_folder] = make_seal(common_folder(git_folder), git_folder, configured(git_folder, KEPT))
+    return seal
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+_seals: dict[Path, Seal] = {}
+
+
+def configured(git_folder: Path, pattern: str) -> dict[str, str]:
+    """What a repository's and the user's files set, by the names that match."""
+    words = ("config", "--includes", "--null", "--get-regexp", pattern)
     try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_size
-
-
-@cache
-def _neutralised_as_of(git_folder: Path, _stamps: tuple[tuple[int, int], ...]) -> dict[str, str]:
-    words = ("config", "--includes", "--null", "--name-only", "--get-regexp", _DRIVER_KEYS)
-    env = {**quiet_environment(), "GIT_DIR": str(git_folder)}
-    try:
-        done = run_program(["git", *words], cwd=git_folder, env=env)
+        done = run_program(["git", *words], cwd=git_folder, env={**quiet_environment(), "GIT_DIR": str(git_folder)})
     except SpawnFailed as error:
         if not git_folder.is_dir():
             raise GitFailed("config", f"{git_folder} is gone") from error
         raise EnvironmentUnfit(error.message, hint="install git, or put it on the PATH") from error
     if done.exit_code not in (0, 1):
         raise GitFailed("config", _last_words(done))
-    names = {os.fsdecode(name) for name in done.output.split(b"\0") if name}
-    return {name: _harmless(name) for name in sorted(names)} | {
-        name.rpartition(".")[0] + ".required": "false" for name in names if name.startswith("filter.")
-    }
+    pairs = (os.fsdecode(setting).partition("\n") for setting in done.output.split(b"\0") if setting)
+    return {name: value for name, _, value in pairs}
 
 
 def _harmless(name: str) -> str:

@@ -12,7 +12,7 @@ from engine.errors import GitFailed
 from engine.git.program import Git
 
 OURS = "refs/minipipe/"
-PATCHES, CANDIDATES, SHADOWS = f"{OURS}patches/", f"{OURS}candidates/", f"{OURS}shadow/"
+PATCHES, CANDIDATES, SHADOWS, EDITS = (f"{OURS}{kind}/" for kind in ("patches", "candidates", "shadow", "edits"))
 _TRIES = 40
 _PAUSE_SECONDS = 0.05
 _NO_OTHERS: Mapping[str, str | None] = MappingProxyType({})
@@ -31,6 +31,11 @@ def patch_ref(patch_id: str) -> str:
 def candidate_ref(patch_id: str) -> str:
     """The commit that a patch becomes if its gates pass."""
     return CANDIDATES + patch_id
+
+
+def edit_ref(patch_id: str) -> str:
+    """A patch as its reviewer edited it, until somebody has acted on that."""
+    return EDITS + patch_id
 
 
 def shadow_ref(run_id: str) -> str:

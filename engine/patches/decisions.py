@@ -38,7 +38,8 @@ class Decision:
     """The commit that was looked at; if the patch is another one by now, the decision does not count."""
     files: tuple[str, ...] = ()
     hunks: tuple[int, ...] = ()
-    edited_path: str | None = None
+    edited_commit: str | None = None
+    """The change as they edited it: a commit on the patch's own base."""
     sends_back: bool = False
 
     def as_arguments(self) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def _review(journal: Journal, patch: PatchRecord, decision: Decision) -> PatchRe
             comment=decision.comment,
             files=decision.files,
             hunks=decision.hunks,
-            edited_path=decision.edited_path,
+            edited_commit=decision.edited_commit,
             sends_back=decision.sends_back,
         )
     )
@@ -148,7 +149,7 @@ def _review(journal: Journal, patch: PatchRecord, decision: Decision) -> PatchRe
 
 
 def _part(decision: Decision) -> dict[str, Any]:
-    part = {"files": list(decision.files), "hunks": list(decision.hunks), "edited": decision.edited_path is not None}
+    part = {"files": list(decision.files), "hunks": list(decision.hunks), "edited": decision.edited_commit is not None}
     return {name: value for name, value in part.items() if value}
 
 

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.git.changes import parse_shown_path, shown_path
 from engine.git.diffs import patch_identity
 from engine.git.program import Git
 from engine.ids import new_id
 from engine.patches.description import Description, describe, file_records
 from engine.patches.judgement import Judgement, Rules, judge
+from engine.patches.leaks import SecretSearch
 from engine.states import PatchState
 from engine.store.journal import Journal
-from engine.store.records import PatchRecord
+from engine.store.records import PatchFileRecord, PatchRecord
+from engine.workspace import write_for_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Intake:
         with self.journal.group():
             self.journal.add(patch)
             for record in file_records(patch_id, description):
-                self.journal.add(record)
+                self.journal.add(_without(rules.secrets, record) if judgement.holds_secret else record)
             self.journal.note("patch_created", patch, metadata={"step_id": origin.step_id, **patch.diff_stats})
             return self._validated(patch, judgement)
 
@@ -112,10 +115,19 @@ class Intake:
     def _keep_text(self, patch_id: str, description: Description) -> str:
         self.diff_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.diff_folder / f"{patch_id}.diff"
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(description.text)
-        fresh.replace(path)
+        write_for_owner(path, description.text)
         return str(path)
+
+
+def _without(secrets: Sequence[str], record: PatchFileRecord) -> PatchFileRecord:
+    """A row that does not hold what the change itself would have made known."""
+    search = SecretSearch(secrets)
+
+    def masked(path: str) -> str:
+        return shown_path(search.mask(parse_shown_path(path)))
+
+    old_path = record.old_path and masked(record.old_path)
+    return record._replace(path=masked(record.path), old_path=old_path)
 
 
 def quarantine(

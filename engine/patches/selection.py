@@ -6,13 +6,12 @@ so nothing can end up elsewhere. What is chosen and what is left add up to the p
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from engine.errors import EnvironmentUnfit, UsageError
+from engine.errors import UsageError
 from engine.git.changes import parse_shown_path, shown_path
 from engine.git.diffs import patch_text
 from engine.git.index import ABSENT, apply_text, change_tree
-from engine.git.objects import Entry, entries_of, read_blob, tree_of, write_blob, write_commit
+from engine.git.objects import Entry, entries_of, parents_of, read_blob, tree_of, write_blob, write_commit
 from engine.git.program import Git
 from engine.patches.text_rules import scan_patch_text
 from engine.patches.unified import FileDiff, Hunk, merge_hunks, numbered, parse_patch
@@ -31,8 +30,10 @@ class Selection:
 
 def select(git: Git, patch: PatchRecord, review: ReviewRecord) -> Selection:
     """What a review approves of; UsageError where it names what is not there."""
-    if review.edited_path is not None:
-        return Selection(edited_commit(git, patch, Path(review.edited_path)), None)
+    if review.edited_commit is not None:
+        if parents_of(git.sealed(), review.edited_commit) != [patch.base_commit]:
+            raise UsageError(f"{review.edited_commit[:12]} is not a change of what {patch.patch_id} changes")
+        return Selection(review.edited_commit, None)
     files = files_of_patch(git, patch)
     wanted = _choice(files, review.files, review.hunks)
     chosen = _commit(git, patch, files, [wanted[file.path] for file in files])
@@ -51,13 +52,9 @@ def files_of_patch(git: Git, patch: PatchRecord) -> list[FileDiff]:
     return parse_patch(patch_text(git, patch.base_commit, patch.commit_id))
 
 
-def edited_commit(git: Git, patch: PatchRecord, path: Path) -> str:
+def edited_commit(git: Git, patch: PatchRecord, text: bytes, *, source: str) -> str:
     """The commit that an edited patch text makes on the patch's base; refused where it does not apply there."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise EnvironmentUnfit(f"cannot read {path}: {error.strerror}") from error
-    found = scan_patch_text(text, source=str(path))
+    found = scan_patch_text(text, source=source)
     tree = apply_text(git, tree_of(git, patch.base_commit), found.diff(text), strip=found.strip or 0)
     return write_commit(git, tree, [patch.base_commit], "an edited patch\n")
 

@@ -51,8 +51,10 @@ _EVENT_TYPES = {
 """Every move that the state tables list: what it is called when it has happened, and how grave that is."""
 
 
-_FROM_OUTSIDE = frozenset({"message", "outputs", "review_comment", "review_reason", "outcome"})
-"""The columns that hold what a step said. The others are ours: a short secret must not tear a time or a word apart."""
+_FROM_OUTSIDE = frozenset({"message", "outputs", "review_comment", "review_reason", "outcome", "comment", "text"})
+"""The columns that hold what a step or a person said. The others are ours: a short secret must not tear a time, a
+word or a path apart.
+"""
 
 
 class Audience(Protocol):
@@ -148,6 +150,9 @@ class Journal:
 
     def add(self, record: Record | PlainRecord) -> None:
         """Bring a new row into being, in its initial state."""
+        if self._secrets:
+            told = {name: getattr(record, name) for name in record._fields if name in _FROM_OUTSIDE}
+            record = record._replace(**self._mask_columns(told))
         with Group(self) as batch:
             batch.insert(record)
 

@@ -90,7 +90,7 @@ def create_the_ledger(database: SqliteDatabase) -> None:
         """CREATE TABLE reviews (
             review_id TEXT PRIMARY KEY NOT NULL, patch_id TEXT NOT NULL, run_id TEXT NOT NULL,
             commit_id TEXT NOT NULL, decision TEXT NOT NULL, created_at TEXT NOT NULL, reviewer TEXT, comment TEXT,
-            files TEXT NOT NULL, hunks TEXT NOT NULL, edited_path TEXT, sends_back INTEGER NOT NULL,
+            files TEXT NOT NULL, hunks TEXT NOT NULL, edited_commit TEXT, sends_back INTEGER NOT NULL,
             version INTEGER NOT NULL, acted_at TEXT, outcome TEXT) WITHOUT ROWID""",
         "CREATE INDEX reviews_of_patch ON reviews (patch_id)",
         "CREATE INDEX undecided_reviews ON reviews (run_id) WHERE acted_at IS NULL",

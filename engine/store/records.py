@@ -217,7 +217,8 @@ class ReviewRecord(NamedTuple):
     comment: str | None = None
     files: tuple[str, ...] = ()
     hunks: tuple[int, ...] = ()
-    edited_path: str | None = None
+    edited_commit: str | None = None
+    """What the reviewer made of the change, as it was when they decided."""
     sends_back: bool = False
     version: int = 1
     acted_at: str | None = None

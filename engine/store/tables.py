@@ -188,7 +188,7 @@ class Review(Table):
     comment = TextField(null=True)
     files = TextField()
     hunks = TextField()
-    edited_path = TextField(null=True)
+    edited_commit = TextField(null=True)
     sends_back = BooleanField()
     version = IntegerField()
     acted_at = TextField(null=True)

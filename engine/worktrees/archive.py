@@ -100,6 +100,7 @@ def archive_named(home: Home, name: str, admin_folder: Path, *, is_wanted: bool 
 
 def capture(git: Git) -> Capture:
     """Bring a private index up to what is in the tree, and write that down."""
+    git = git.sealed()
     assert git.work_tree is not None
     clear_traps(git.work_tree)
     listed = git.tell("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")

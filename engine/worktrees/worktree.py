@@ -143,9 +143,9 @@ class Worktree:
         admin.tidy(self.git_folder, self._making.patterns)
         remove(_lock_of(self.index_path))
         if self.index_path.exists():
-            wanted = parse_listing(git.tell("ls-files", "-t", "--stage", "-z"))
+            wanted = parse_listing(git.sealed().tell("ls-files", "-t", "--stage", "-z"))
             sweep(self.path, wanted, keep_ignored=keep_ignored)
-        git.tell("read-tree", "--reset", "-u", commit)
+        git.sealed().tell("read-tree", "--reset", "-u", commit)
         if keep_ignored:
             git.tell("clean", "-ffd", "--quiet")
         if admin.head_commit(self.git_folder) != commit:

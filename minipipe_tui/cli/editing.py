@@ -1,4 +1,7 @@
-"""`review approve --edit`: the diff in the reviewer's own editor, and what comes back, kept beside the patch."""
+"""`review approve --edit`: the diff in the reviewer's own editor, and what comes back, made a commit at once.
+
+The text is kept beside the patch for people; what was approved is the commit, whatever becomes of the text.
+"""
 
 import os
 import shlex
@@ -20,8 +23,8 @@ from minipipe_tui.cli.output import is_terminal
 _LAST_RESORT = "vi"
 
 
-def edited(workspace: Workspace, git: Git, patch: PatchRecord) -> Path:
-    """Let the person edit the diff; the file in which the result is kept, once it is known to apply."""
+def edited(workspace: Workspace, git: Git, patch: PatchRecord) -> str:
+    """Let the person edit the diff; the commit that the result makes on the base of the patch."""
     editor = _editor()
     before = exported(git, patch, "diff")
     folder = workspace.run_folder(patch.run_id) / "patches"
@@ -30,8 +33,10 @@ def edited(workspace: Workspace, git: Git, patch: PatchRecord) -> Path:
         why = "the edited diff is empty" if after != before else "nothing was changed in the editor"
         raise ActionRefused("approve", patch.patch_id, why, hint=f"minipipe review approve {patch.patch_id}")
     kept = _keep(after, folder, patch)
-    _check_applies(git, patch, kept)
-    return kept
+    try:
+        return edited_commit(git, patch, after, source=str(kept))
+    except MinipipeError as error:
+        raise ActionRefused("approve", patch.patch_id, error.message, hint=f"your text is kept: {kept}") from error
 
 
 def _editor() -> list[str]:
@@ -83,11 +88,3 @@ def _keep(text: bytes, folder: Path, patch: PatchRecord) -> Path:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text)
         return path
-
-
-def _check_applies(git: Git, patch: PatchRecord, kept: Path) -> None:
-    """The same that will be done once somebody acts on the approval, done now, so that its author hears of it."""
-    try:
-        edited_commit(git, patch, kept)
-    except MinipipeError as error:
-        raise ActionRefused("approve", patch.patch_id, error.message, hint=f"your text is kept: {kept}") from error

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import UsageError
+from engine.errors import GitFailed, UsageError
+from engine.executor.ref_keeping import drop_needless_refs, keep_edits
 from engine.git.program import Git
 from engine.patches.decisions import Decision
-from engine.patches.selection import check_choice
+from engine.patches.selection import check_choice, edited_commit
+from engine.store.records import PatchRecord
 from tests.engine.repository import Repo, outline
 
 TEXT = "".join(f"line {number}\n" for number in range(1, 41))
@@ -35,6 +37,10 @@ def approve(repo: Repo, run_id: str, **how: object) -> dict[str, str]:
     patch = repo.patch(run_id, "s")
     assert repo.ledger.decide(Decision("approve", patch.patch_id, "Grace", "this", **how))  # type: ignore[arg-type]
     return outline(repo.drive(run_id))
+
+
+def edit(repo: Repo, patch: PatchRecord, text: str) -> str:
+    return edited_commit(Git(repo.root / ".git"), patch, text.encode(), source="edited")
 
 
 def test_a_file_alone_is_taken(repo: Repo, run_id: str) -> None:
@@ -77,31 +83,48 @@ def test_the_rest_is_sent_back_and_made_anew_after_the_part_is_committed(repo: R
     assert outline(repo.drive(run_id)) == {"s": "completed"}
 
 
-def test_an_edited_patch_is_taken_instead(repo: Repo, run_id: str, tmp_path: Path) -> None:
+def test_an_edited_patch_is_taken_instead(repo: Repo, run_id: str) -> None:
     patch = repo.patch(run_id, "s")
     text = repo.git("diff", "--binary", "--full-index", repo.base, patch.commit_id).replace("+new", "+edited") + "\n"
-    edited = tmp_path / "edited.diff"
-    edited.write_text(text)
-    assert approve(repo, run_id, edited_path=str(edited)) == {"s": "completed"}
+    assert approve(repo, run_id, edited_commit=edit(repo, patch, text)) == {"s": "completed"}
     assert repo.shown(repo.head(run_id), "new.txt") == "edited"
     assert repo.patch(run_id, "s").origin == "edit"
 
 
-def test_an_edited_patch_is_judged_again(repo: Repo, run_id: str, tmp_path: Path) -> None:
-    edited = tmp_path / "edited.diff"
-    edited.write_text("diff --git a/minipipe.toml b/minipipe.toml\nnew file mode 100644\n--- /dev/null\n"
-                      "+++ b/minipipe.toml\n@@ -0,0 +1 @@\n+x\n")  # fmt: skip
-    approve(repo, run_id, edited_path=str(edited))
+def test_an_edited_patch_is_judged_again(repo: Repo, run_id: str) -> None:
+    text = (
+        "diff --git a/minipipe.toml b/minipipe.toml\nnew file mode 100644\n--- /dev/null\n"
+        "+++ b/minipipe.toml\n@@ -0,0 +1 @@\n+x\n"
+    )
+    approve(repo, run_id, edited_commit=edit(repo, repo.patch(run_id, "s"), text))
     assert repo.document(run_id)["state"] == "quarantined"
     assert "scope.protected" in repo.patch(run_id, "s").findings[0]
 
 
-def test_an_edit_that_does_not_apply_decides_nothing(repo: Repo, run_id: str, tmp_path: Path) -> None:
-    edited = tmp_path / "edited.diff"
-    edited.write_text("--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-other\n+x\n")
-    approve(repo, run_id, edited_path=str(edited))
+def test_an_edit_that_does_not_apply_is_refused_at_once(repo: Repo, run_id: str) -> None:
+    with pytest.raises(GitFailed):
+        edit(repo, repo.patch(run_id, "s"), "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-other\n+x\n")
+
+
+def test_an_edit_on_another_base_decides_nothing(repo: Repo, run_id: str) -> None:
+    elsewhere = repo.git("commit-tree", "-p", repo.patch(run_id, "s").commit_id, "-m", "x", f"{repo.base}^{{tree}}")
+    for commit in (elsewhere, repo.base, "0" * 40):
+        approve(repo, run_id, edited_commit=commit)
+        patch = repo.patch(run_id, "s")
+        assert (patch.state, patch.review_status) == ("awaiting_review", "pending")
+
+
+def test_an_edit_is_kept_alive_until_somebody_has_acted_on_it(repo: Repo, run_id: str) -> None:
     patch = repo.patch(run_id, "s")
-    assert (patch.state, patch.review_status) == ("awaiting_review", "pending")
+    text = repo.git("diff", "--binary", "--full-index", repo.base, patch.commit_id).replace("+new", "+edited") + "\n"
+    commit = edit(repo, patch, text)
+    repo.ledger.decide(Decision("approve", patch.patch_id, "Grace", None, edited_commit=commit))
+    git, ref = Git(repo.root / ".git"), f"refs/minipipe/edits/{patch.patch_id}"
+    keep_edits(git, repo.engine.database, run_id)
+    drop_needless_refs(git, repo.engine.database)
+    assert repo.refs("refs/minipipe/edits") == {ref: commit}
+    repo.drive(run_id)
+    assert repo.refs("refs/minipipe/edits") == {}
 
 
 def test_a_part_of_a_rename_with_changes_keeps_the_rename(tmp_path: Path) -> None:

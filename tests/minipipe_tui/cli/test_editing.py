@@ -90,6 +90,9 @@ def test_an_edited_diff_goes_on_instead(patch_id: str, here: Cli, repo: Path, ed
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert b"+zwei" in path.read_bytes()
     assert not list(path.parent.glob("edit-*"))
+    # What was approved is what was seen then, whatever becomes of the text.
+    path.write_bytes(path.read_bytes().replace(b"+zwei", b"+three"))
+    assert (repo / ".git" / "refs" / "minipipe" / "edits" / patch_id).is_file()
     assert here("resume", "last").code == 0
     assert committed_files(here, repo) == {"1.txt": "one\n", "2.txt": "zwei\n"}
 
