@@ -137,6 +137,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         before=(RUN,),
         killed_before=20,
         state="canceled",
+        steps=dict.fromkeys(("give", "flaky", "read", "fork", "scrub", "join", "final"), "completed|canceled"),
         has_patches=False,
     ),
     "patch": Scenario(
