@@ -20,7 +20,6 @@ from engine.git.objects import merge_base, resolve_commit, tree_of, write_commit
 from engine.git.program import Git
 from engine.git.refs import create_ref, patch_ref
 from engine.patches.intake import Intake, Origin
-from engine.patches.judgement import Rules
 from engine.patches.text_rules import scan_patch_text
 from engine.plan.expansion import expand
 from engine.plan.load import parse_plan
@@ -83,6 +82,8 @@ def import_plan(name: str, *, gates: Sequence[Mapping[str, Any]] = (), wanted: S
         "version": "1.0",
         "plan_id": "import",
         "name": "Import",
+        # Whatever the configuration says of steps: there is none here, but a change that needs a place to be checked.
+        "globals": {"isolation": "step"},
         "gates": list(gates),
         "steps": [step],
     }
@@ -138,18 +139,20 @@ class Importing:
             warnings=start.warnings,
         )
         with self.journal.group():
-            patch = self._admit(run, foreign, approved)
+            patch = self._admit(run, foreign, settings, approved)
         create_ref(self.git, patch_ref(patch.patch_id), patch.commit_id)
         return run.run_id
 
-    def _admit(self, run: RunRecord, foreign: Foreign, approved: PatchRecord | None) -> PatchRecord:
+    def _admit(
+        self, run: RunRecord, foreign: Foreign, settings: RunSettings, approved: PatchRecord | None
+    ) -> PatchRecord:
         (task,) = queries.tasks_of(self.journal.database, run.run_id)
         for state in (TaskState.QUEUED, TaskState.RUNNING, TaskState.VALIDATING):
             task = self.journal.move(task, state, trigger="import", metadata={"step_id": STEP})
         intake = Intake(self.journal, self.git, self.workspace.run_folder(run.run_id) / "patches")
         parent = approved.patch_id if approved is not None else None
         origin = Origin(run.run_id, task.task_id, STEP, kind="import", parent_patch_id=parent)
-        patch = intake.admit(origin, foreign.base, foreign.commit, Rules(), approved=approved)
+        patch = intake.admit(origin, foreign.base, foreign.commit, settings.rules(), approved=approved)
         if approved is not None:
             self._supersede(approved, patch)
             patch = self._release(patch)

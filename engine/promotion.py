@@ -19,13 +19,14 @@ from engine.executor.gate_round import Stopped, failures_of, is_stopped
 from engine.executor.gatekeeper import Setting, Subject, needed_gates
 from engine.executor.own_moves import OUR_BRANCHES
 from engine.executor.runbook import RunScript
+from engine.executor.settings import RunSettings
 from engine.git.objects import resolve_commit, tree_of
 from engine.git.program import Git
 from engine.git.refs import branch_ref, delete_ref, move_ref, read_ref, run_ref
 from engine.patches.application import Signature
 from engine.patches.checkout import Refusal, find_checkouts
 from engine.patches.decisions import NO_EXCEPTION
-from engine.patches.judgement import Rules, judge
+from engine.patches.judgement import judge
 from engine.patches.message import first_line
 from engine.patches.promotion import Intent, Outcome, Proposal, carry_out, finish, intend, propose
 from engine.recovery import end_leftovers
@@ -254,7 +255,8 @@ class Promotion:
     def _distrust(self, proposal: Proposal) -> Refusal | None:
         """What was verified is not what the merge makes of it: it is judged and checked again."""
         assert proposal.merged is not None
-        findings = judge(self._git, proposal.merged, Rules()).findings
+        rules = RunSettings.from_dict(self._run.settings).rules()
+        findings = judge(self._git, proposal.merged, rules).findings
         if hard := [finding for finding in findings if finding.startswith(NO_EXCEPTION)]:
             return Refusal(f"merged with what is new on it, {'; '.join(hard[:5])}", is_for_git=True)
         failures = self._grounds.failures(proposal.commit, self._step_ids(), purpose=PROMOTION)

@@ -76,12 +76,14 @@ class WorktreeSettings(NamedTuple):
     """The working trees that steps run in."""
 
     enabled: Annotated[bool, Limits("give steps working trees, if the plan does not say")] = True
-    cleanup_on_success: Annotated[bool, Limits("remove a step's working tree when the step is done")] = True
+    cleanup_on_success: Annotated[bool, Limits("remove idle working trees at the end of a run, but for keep_idle")] = (
+        True
+    )
     archive_on_failure: Annotated[bool, Limits("keep what is in a failed step's working tree")] = True
     dir: Annotated[str, _own("where working trees are made; empty is a place of our own")] = ""
     max: Annotated[int, _count("how many working trees of a repository may be in use at once; 0 is any number")] = 0
     keep_idle: Annotated[int, _count("how many unused working trees are kept ready")] = 4
-    archive_days: Annotated[int, _count("how long what is in a failed step's working tree is kept, in days")] = 14
+    archive_days: Annotated[int, _count("how long what a failed or interrupted step had changed is kept, in days")] = 14
 
 
 class PatchSettings(NamedTuple):

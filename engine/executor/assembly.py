@@ -29,11 +29,11 @@ from engine.git.repository import find_repository
 from engine.patches.application import Signature
 from engine.patches.intake import Intake
 from engine.patches.judgement import Rules
-from engine.patches.limits import PatchLimits
 from engine.plan.plan import Step
 from engine.scheduler import Scheduler
 from engine.store import queries
-from engine.worktrees.places import default_worktrees_dir, place_of
+from engine.worktrees.inventory import tidy
+from engine.worktrees.places import home_in
 from engine.worktrees.pool import WorktreePool
 
 
@@ -83,7 +83,7 @@ class Workshop:
         wishes = self._book.script.plan.globals.worktree
         pool = WorktreePool(
             repository.common,
-            worktrees_home(self._around.config, repository.common),
+            home_in(self._around.config, repository.common),
             cap=settings.worktree_cap,
             sparse=wishes.sparse,
             held=self._around.held,
@@ -96,6 +96,13 @@ class Workshop:
             wishes=wishes,
             artifacts=self._artifacts,
         )
+
+    def tidy(self) -> None:
+        """The run has ended: what is left of it that nobody will want goes away."""
+        wishes = self._around.config.worktrees
+        if self.git is not None and wishes.cleanup_on_success:
+            home = home_in(self._around.config, self.git.git_folder)
+            tidy(self.git.git_folder, home, keep_idle=wishes.keep_idle, archives_older_than_days=wishes.archive_days)
 
     def attempts(self) -> Attempts:
         capturing = None
@@ -169,20 +176,10 @@ class Workshop:
 
     def rules(self, step: Step) -> Rules:
         """What the change of a step is judged by."""
-        settings = self._book.script.settings
-        return Rules(
-            include=step.scope.include,
-            exclude=step.scope.exclude,
-            limits=PatchLimits(max_files=settings.max_files, max_bytes=settings.max_patch_bytes),
-            allow_filters=settings.allow_filters,
-            secrets=self._book.script.values.secrets,
+        script = self._book.script
+        return script.settings.rules(
+            include=step.scope.include, exclude=step.scope.exclude, secrets=script.values.secrets
         )
-
-
-def worktrees_home(config: Config, common_git_folder: Path) -> Path:
-    """Where the worktrees of a repository are."""
-    folder = Path(config.worktrees.dir).expanduser() if config.worktrees.dir else default_worktrees_dir()
-    return place_of(folder, common_git_folder)
 
 
 _SIGNING: Mapping[str, str] = {

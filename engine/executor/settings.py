@@ -4,12 +4,14 @@ A run that is resumed, by another process or another version of the configuratio
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from engine.config.keys import Config
 from engine.errors import ConfigError
+from engine.patches.judgement import Rules
+from engine.patches.limits import PatchLimits
 from engine.plan.plan import Isolation, OrchestrationMode, Plan, RolloutMode
 
 ORCHESTRATION_MODES: tuple[OrchestrationMode, ...] = ("sequential", "parallel", "hybrid")
@@ -41,6 +43,16 @@ class RunSettings:
     subject: str = "{plan}: {step}"
     sign_commits: bool = False
     run_hooks: bool = False
+
+    def rules(self, *, include: Sequence[str] = (), exclude: Sequence[str] = (), secrets: Sequence[str] = ()) -> Rules:
+        """What changes are judged by."""
+        return Rules(
+            include=tuple(include),
+            exclude=tuple(exclude),
+            limits=PatchLimits(max_files=self.max_files, max_bytes=self.max_patch_bytes),
+            allow_filters=self.allow_filters,
+            secrets=tuple(secrets),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

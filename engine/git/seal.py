@@ -5,10 +5,10 @@ What does count is data: which format its objects have, what it ignores, how it 
 process, in the system's folder for what is temporary, and holds nothing that anybody would miss.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,18 +40,11 @@ def make_seal(common: Path, git_folder: Path, settings: Mapping[str, str]) -> Se
     (folder / "config").write_bytes(b"".join(_lines(settings)))
     for name, place in zip(_LINKED, (common, git_folder), strict=True):
         (folder / name).symlink_to(place.absolute() / name)
-    weakref.finalize(_of_this_process, _remove, folder, os.getpid())
+    atexit.register(_remove, folder, os.getpid())
     places = {"GIT_DIR": folder, "GIT_OBJECT_DIRECTORY": common / "objects", "GIT_CONFIG_GLOBAL": Path(os.devnull)}
     if (shallow := common / "shallow").is_file():
         places["GIT_SHALLOW_FILE"] = shallow
     return Seal(folder, places)
-
-
-class _OfThisProcess:
-    """Lives as long as the process does."""
-
-
-_of_this_process = _OfThisProcess()
 
 
 def _remove(folder: Path, process: int) -> None:

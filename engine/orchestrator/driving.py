@@ -8,7 +8,7 @@ from engine.backends.contract import Backend
 from engine.backends.local import LocalBackend
 from engine.errors import EnvironmentUnfit, RunOwned
 from engine.events.poke import PokeListener, commands_role
-from engine.executor.assembly import Surroundings, Workshop, signing_settings, worktrees_home
+from engine.executor.assembly import Surroundings, Workshop, signing_settings
 from engine.executor.attempts import Attempts
 from engine.executor.control import Control
 from engine.executor.gatekeeper import Setting
@@ -27,7 +27,7 @@ from engine.rollback import Rollback, check_run, finish_interrupted
 from engine.states import RunState, RunStateMachine
 from engine.store import patch_queries, queries
 from engine.store.records import PatchRecord, RunRecord
-from engine.worktrees.places import home_at
+from engine.worktrees.places import home_at, home_in
 from engine.worktrees.rescue import rescue
 
 
@@ -71,6 +71,8 @@ class Driving(Runs):
                     run = workshop.loop(
                         attempts, scheduler, backend, own_control, inbox, stays_when_paused=stays_when_paused
                     ).execute()
+                    if RunStateMachine.is_terminal(run.state):
+                        workshop.tidy()
                     return self._settle_moves(run, lock, own_control, variables)
                 finally:
                     backend.close()
@@ -173,7 +175,7 @@ class Driving(Runs):
             surroundings = Surroundings(self._environ, self.config, held=(lock.descriptor,))
             return script, Workshop(book, surroundings).setting()
 
-        home = home_at(worktrees_home(self.config, git.git_folder), git.git_folder)
+        home = home_at(home_in(self.config, git.git_folder), git.git_folder)
         signs = RunSettings.from_dict(run.settings).sign_commits
         return promotion.Grounds(
             journal=self.journal,

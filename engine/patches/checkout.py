@@ -59,6 +59,11 @@ class Checkout:
     doing: str = ""
     """`rebased` or `bisected`: the branch is not checked out, but git counts it as in use."""
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether the root is known: of a main working tree whose git folder stands apart, git records no place."""
+        return self.root != self.git_folder
+
 
 def users_git(git: Git, checkout: Checkout) -> Git:
     """git in a working tree of the user's: fenced as always, but reading and writing files as theirs does."""

@@ -135,6 +135,8 @@ def _intend(git: Git, ref: str, old: str, new: str, why: str) -> Intent | Refusa
     if len(found) > 1:
         return Refusal(f"it is checked out in {' and '.join(str(each.root) for each in found)}", "leave all but one")
     checkout = found[0] if found else None
+    if checkout is not None and not checkout.is_placed:
+        return Refusal("git does not record where the files of its working tree are", is_for_git=True)
     if checkout is not None and (refusal := refusal_by_tree(git, checkout, old, new)):
         return refusal
     if refusal := refusal_by_locks(locks_of(git, checkout, ref)):

@@ -12,16 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine import clock
-from engine.config.keys import Config
 from engine.git.program import Git
 from engine.worktrees import admin, locks
 from engine.worktrees.archive import ARCHIVE
 from engine.worktrees.locks import Holder
 from engine.worktrees.mending import idle_slots, is_broken, lock_if_free, mend
 from engine.worktrees.named import Named, admin_folders, all_named, forget, is_folder
-from engine.worktrees.places import Home, Slot, default_worktrees_dir, home_at, place_of
+from engine.worktrees.places import Home, Slot, home_at
 from engine.worktrees.record import read_record
-from engine.worktrees.rescue import dead_user_of, rescue
+from engine.worktrees.rescue import ORPHANS, dead_user_of, rescue
 from engine.worktrees.worktree import SETTINGS, destroy
 
 IN_USE, IDLE, ORPHANED, ARCHIVED = "in use", "idle", "orphaned", "archived"
@@ -59,12 +58,6 @@ class Pruned:
     """What stays because somebody uses it."""
 
 
-def home_in(config: Config, common_git_folder: Path) -> Path:
-    """Where the worktrees of a repository are, as the configuration has it."""
-    folder = Path(config.worktrees.dir).expanduser() if config.worktrees.dir else default_worktrees_dir()
-    return place_of(folder, common_git_folder)
-
-
 def list_pool(common_git_folder: Path, home: Path, *, is_measured: bool = False) -> list[Found]:
     """Every worktree and archive of a repository; their sizes on the disk only on demand: that takes a while."""
     place = home_at(home, common_git_folder)
@@ -96,6 +89,8 @@ def prune(
     """
     place = home_at(home, common_git_folder)
     pruned = Pruned()
+    # Before anything is rescued: what is kept just now is not too many.
+    archives = _old_archives(place, archives_older_than_days, archives_keep)
     if place.pool.is_dir():
         pruned.removed.extend(_halves(place) if is_dry else mend(place))
         if not is_dry:
@@ -105,11 +100,20 @@ def prune(
         for named in list(all_named(place)):
             if named.is_made:
                 _prune_named(place, named, pruned, is_dry=is_dry)
-    archives = _old_archives(place, archives_older_than_days, archives_keep)
     if archives and not is_dry:
         _delete_refs(place, archives)
     pruned.removed.extend(each.name for each in archives)
     return pruned
+
+
+def tidy(common_git_folder: Path, home: Path, *, keep_idle: int, archives_older_than_days: float) -> None:
+    """What a run does when it has ended: let go of what is beyond use, and of nothing that anybody may still want."""
+    place = home_at(home, common_git_folder)
+    idle = [slot for slot in idle_slots(place) if dead_user_of(slot) is None]
+    for slot in idle[keep_idle:]:
+        _is_destroyed(slot)
+    if archives := _old_archives(place, archives_older_than_days, None):
+        _delete_refs(place, archives)
 
 
 def _halves(home: Home) -> list[str]:
@@ -159,7 +163,8 @@ def _commit_of(admin_folder: Path) -> str | None:
 
 def _archives(home: Home) -> Iterator[Found]:
     form = "%(refname)%00%(objectname)%00%(committerdate:unix)"
-    told = Git(home.common_git_folder).tell("for-each-ref", "--sort=-committerdate", f"--format={form}", ARCHIVE)
+    words = ("for-each-ref", "--sort=-committerdate", f"--format={form}", ARCHIVE, ORPHANS)
+    told = Git(home.common_git_folder).tell(*words)
     for line in told.splitlines():
         ref, commit, seconds = os.fsdecode(line).split("\0")
         yield Found("archive", ref, ARCHIVED, commit=commit, since=_utc(float(seconds or 0)))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.config.keys import Config
 from engine.errors import EnvironmentUnfit
 
 PREFIX = "minipipe-"
@@ -31,6 +32,12 @@ def place_of(worktrees_dir: Path, common_git_folder: Path) -> Path:
     name = folder.parent.name if folder.name == ".git" else folder.name.removesuffix(".git")
     shown = re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-")[:40] or "repository"
     return worktrees_dir / f"{shown}-{_mark(folder)}"
+
+
+def home_in(config: Config, common_git_folder: Path) -> Path:
+    """Where the worktrees of a repository are, as the configuration has it."""
+    folder = Path(config.worktrees.dir).expanduser() if config.worktrees.dir else default_worktrees_dir()
+    return place_of(folder, common_git_folder)
 
 
 def _mark(path: Path) -> str:

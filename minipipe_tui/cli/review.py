@@ -5,7 +5,6 @@ from typing import Any
 
 from engine.store import patch_queries, queries
 from engine.store.patch_documents import patch_list_document
-from minipipe_tui.cli.choosing import hunk_numbers
 from minipipe_tui.cli.listing import print_queue
 from minipipe_tui.cli.opening import RUN_HELP, add_patch_argument, add_reviewer_option, opened_store, words
 from minipipe_tui.cli.output import print_json, say
@@ -93,9 +92,7 @@ def _add_approve(parser: CommandParser) -> None:
     parser.add_argument("--comment", metavar="TEXT", type=words, help="what is to be kept with it")
     add_reviewer_option(parser)
     parser.add_argument("--file", metavar="PATH", action="append", default=[], help="only this file; repeatable")
-    parser.add_argument(
-        "--hunks", metavar="N", type=hunk_numbers, default=(), help="only these hunks, as `review show` numbers them"
-    )
+    parser.add_argument("--hunks", metavar="N", help="only these hunks, as `review show` numbers them: 1,3-5")
     parser.add_argument("--edit", action="store_true", help="change the diff in $VISUAL or $EDITOR, and approve that")
     parser.add_argument("--send-back", action="store_true", help="let the step try again with what is left out")
     parser.add_argument("--commit", metavar="SHA", help="the commit that was looked at (the patch's present one)")

@@ -12,7 +12,7 @@ from engine.patches.selection import check_choice
 from engine.patches.unified import parse_patch
 from engine.store import patch_queries
 from engine.store.records import PatchRecord
-from minipipe_tui.cli.choosing import check_line, path_called
+from minipipe_tui.cli.choosing import check_line, hunk_numbers, path_called
 from minipipe_tui.cli.deciding import check_offered, decide, opened_patch, tell
 from minipipe_tui.cli.editing import edited
 from minipipe_tui.cli.opening import git_of, reviewer
@@ -22,14 +22,15 @@ _COMMIT_LENGTH = 7
 
 
 def approve(arguments: argparse.Namespace) -> int:
+    hunks = () if arguments.hunks is None else hunk_numbers(arguments.hunks)
     _check_choice_of_options(arguments)
     with opened_patch(arguments) as (orchestrator, patch):
         check_offered(orchestrator, patch, "approve")
         git = git_of(orchestrator.workspace)
         changed = patch_queries.files_of(orchestrator.database, patch)
         files = tuple(path_called(changed, given, patch_id=patch.patch_id) for given in arguments.file)
-        if files or arguments.hunks:
-            check_choice(git, patch, files, arguments.hunks)
+        if files or hunks:
+            check_choice(git, patch, files, hunks)
         decision = Decision(
             "approve",
             patch.patch_id,
@@ -37,7 +38,7 @@ def approve(arguments: argparse.Namespace) -> int:
             arguments.comment,
             commit=_commit(patch, arguments.commit),
             files=files,
-            hunks=arguments.hunks,
+            hunks=hunks,
             edited_commit=edited(orchestrator.workspace, git, patch) if arguments.edit else None,
             sends_back=arguments.send_back,
         )

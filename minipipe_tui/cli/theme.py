@@ -6,7 +6,6 @@ The word is always shown; symbol and colour only help. A theme may extend anothe
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -64,6 +63,9 @@ def _document(name: str, *, above: tuple[str, ...] = ()) -> dict[str, Any]:
         raise ConfigError(f"there is no theme {name!r}", hint=f"choose one of {', '.join(theme_names())}")
     if name in above:
         raise ConfigError(f"theme {name} extends itself")
+    # Only here: whoever shows things plainly never reads a theme.
+    import tomllib
+
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:  # broken TOML, or not UTF-8

@@ -87,10 +87,13 @@ def what_next(document: Document) -> Iterator[str]:
 
 
 def view(workspace: Workspace, database: Database, patch: PatchRecord, *, with_diff: bool) -> View:
-    git = git_of(workspace)
     document = patch_document(database, patch)
-    foresight = _foresight(git, database, patch) if patch.state in _AHEAD else None
-    if not with_diff or patch.diff_path is None:
+    is_ahead, is_shown = patch.state in _AHEAD, with_diff and patch.diff_path is not None
+    if not (is_ahead or is_shown):
+        return View(document, None)  # What is settled is read from the store alone.
+    git = git_of(workspace)
+    foresight = _foresight(git, database, patch) if is_ahead else None
+    if not is_shown:
         return View(document, foresight)
     text = exported(git, patch, "diff")
     return View(document, foresight, text, parse_patch(text))

@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.config.keys import Config
 from engine.config.loading import load_config
-from engine.git.program import common_folder
 from engine.store.patch_queries import worker_name
 from engine.workspace import Workspace, find_workspace
-from engine.worktrees.inventory import IN_USE, Found, home_in, list_pool
+from engine.worktrees.inventory import IN_USE, Found, list_pool
+from engine.worktrees.places import home_in
 from minipipe_tui.cli.listing import is_narrow, shown_time
 from minipipe_tui.cli.opening import git_of, opened_store
 from minipipe_tui.cli.output import print_json, say
@@ -58,7 +58,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def places(workspace: Workspace, config: Config) -> tuple[Path, Path]:
     """The folder that all working trees of the repository share, and where ours are."""
-    common = common_folder(git_of(workspace).git_folder)
+    common = git_of(workspace).git_folder
     return common, home_in(config, common)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.config.keys import config_from
 from engine.errors import ActionRefused, MinipipeError, PatchConflict, PatchRefused, UsageError
-from engine.executor.settings import RunSettings
-from engine.imports import ImportWishes
+from engine.executor.settings import RunSettings, settings_for
+from engine.imports import ImportWishes, import_plan
 from tests.engine.repository import Repo, outline
 
 HOW = ImportWishes(RunSettings())
@@ -135,6 +136,20 @@ def test_a_branch_is_taken_in_as_one_change(repo: Repo) -> None:
         repo.engine.import_branch("main", how=HOW)
     with pytest.raises(UsageError):
         repo.engine.import_branch("nobody", how=HOW)
+
+
+def test_an_import_is_held_to_the_limits_that_the_user_has_set(repo: Repo) -> None:
+    how = ImportWishes(RunSettings(max_files=2))
+    document = repo.drive(repo.engine.import_patch(changed(repo), name="x", how=how))
+    assert document["state"] == "quarantined"
+    assert "limit.files" in repo.patch(document["run_id"], "import").findings[0]
+
+
+def test_an_import_has_a_place_of_its_own_where_steps_have_none(repo: Repo) -> None:
+    settings = settings_for(import_plan("x", review="auto"), config_from({"worktrees.enabled": False}))
+    gate = {"id": "there", "type": "CUSTOM", "command": ["test", "-e", "new.bin"]}
+    how = ImportWishes(settings, gates=(gate,), wanted=("there",))
+    assert repo.drive(repo.engine.import_patch(changed(repo), name="x", how=how))["state"] == "succeeded"
 
 
 def test_gates_and_review_of_an_import_are_the_users_wish(repo: Repo) -> None:

@@ -104,6 +104,15 @@ def test_a_run_that_is_started_in_a_linked_working_tree_moves_its_branch(site: L
     site.assert_sound(tmp_path / "linked")
 
 
+def test_a_tree_whose_place_git_does_not_record_is_left_alone(site: Landing, tmp_path: Path) -> None:
+    site.git("init", "-q", "--separate-git-dir", str(tmp_path / "apart"))
+    before = site.snapshot()
+    result = site.run(EDIT)
+    assert result.promotion["state"] == "refused"
+    assert "does not record where the files" in str(result.promotion)
+    assert site.snapshot() == before
+
+
 def test_users_merge_settings_and_hooks_have_no_say(site: Landing, tmp_path: Path) -> None:
     for name in ("post-merge", "reference-transaction", "post-checkout"):
         hook = site.root / ".git" / "hooks" / name
@@ -254,7 +263,9 @@ def test_a_target_that_is_gone_is_refused(site: Landing) -> None:
 def test_a_target_that_keeps_moving_is_left_after_three_rounds(site: Landing, tmp_path: Path) -> None:
     aside(site)
     git = f"git --git-dir={site.root}/.git -c user.name=U -c user.email=u@x"
-    nudge = f"{git} update-ref refs/heads/main $({git} commit-tree -p main -m nudge main^{{tree}})"
+    # As another run of ours does it: what a check moves on its own account would be told, and stop it at once.
+    commit = f"$({git} commit-tree -p main -m nudge main^{{tree}})"
+    nudge = f"{git} update-ref -m 'minipipe: promote' refs/heads/main {commit}"
     gate = {"id": "nudge", "type": "UNIT", "shell": f"echo x >> {tmp_path}/count; {nudge}"}
     result = site.run({**EDIT, "gates": ["nudge"]}, gates=[gate], target="main")
     assert result.promotion["state"] == "refused"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from engine.config.keys import config_from
-from engine.executor.assembly import worktrees_home
 from engine.worktrees.archive import archive
-from engine.worktrees.inventory import ARCHIVED, IDLE, IN_USE, ORPHANED, home_in, list_pool, orphans, prune
+from engine.worktrees.inventory import ARCHIVED, IDLE, IN_USE, ORPHANED, list_pool, orphans, prune, tidy
 from engine.worktrees.manager import WorktreeManager
+from engine.worktrees.places import home_in
 from tests.engine.worktrees.conftest import Repository, assert_sound, content, git
 
 
@@ -29,10 +29,10 @@ def test_a_home_that_is_not_there_is_empty(repository: Repository) -> None:
 
 
 def test_the_home_is_where_runs_put_their_worktrees(repository: Repository) -> None:
-    for folder in ("", "~/trees", str(repository.trees)):
-        config = config_from({"worktrees.dir": folder})
-        assert home_in(config, repository.git_folder) == worktrees_home(config, repository.git_folder)
+    config = config_from({"worktrees.dir": str(repository.trees)})
     assert home_in(config, repository.git_folder) == repository.home
+    config = config_from({"worktrees.dir": "~/trees"})
+    assert home_in(config, repository.git_folder).parent == Path.home() / "trees"
 
 
 def test_everything_is_listed_with_its_state(repository: Repository) -> None:
@@ -79,6 +79,20 @@ def test_pruning_keeps_the_last_used_and_what_is_in_use(repository: Repository) 
     assert [found.name for found in pruned.in_use] == [trees[3].path.name]
     assert not trees[0].path.exists()
     assert trees[3].check() == ""
+    assert_sound(repository)
+
+
+def test_the_end_of_a_run_leaves_a_few_idle_ones_and_what_is_not_old(repository: Repository) -> None:
+    pool = repository.pool()
+    trees = [repository.claim(pool=pool) for _ in range(4)]
+    kept = archive(trees[0])
+    for tree in trees[:3]:
+        tree.release()
+    tidy(repository.git_folder, repository.home, keep_idle=1, archives_older_than_days=1)
+    assert [tree.path.exists() for tree in trees] == [False, False, True, True]
+    assert git(repository.root, "rev-parse", "--verify", kept)
+    tidy(repository.git_folder, repository.home, keep_idle=1, archives_older_than_days=0)
+    assert kept not in git(repository.root, "for-each-ref")
     assert_sound(repository)
 
 
