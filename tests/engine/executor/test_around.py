@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EnvironmentUnfit
+from engine.executor.own_moves import is_move_of_ours
 from engine.executor.strays import Strays
 from engine.git.program import Git
 from tests.engine.repository import Repo, outline
@@ -97,11 +98,20 @@ def test_what_was_changed_while_nobody_looked_is_told_by_whoever_goes_on(repo: R
     assert not (folder / "strays.json").exists()
 
 
-def test_what_other_runs_promote_meanwhile_is_nobodys_fault(repo: Repo) -> None:
-    """The inner run is a step of the outer one, on another branch, and is promoted while that runs."""
+def test_what_other_runs_have_moved_is_known_from_their_records(repo: Repo) -> None:
     repo.git("branch", "other")
-    inner = repo.create({"id": "i", "shell": "echo i > i.txt"}, target="other")
-    repo.engine.execute_run(inner)
-    document = repo.play({"id": "s", "shell": "echo x > x.txt"}, target="main")
-    assert document["promotion"]["state"] == "done"
-    assert warnings(repo, document["run_id"]) == []
+    run_id = repo.create({"id": "i", "shell": "echo i > i.txt"}, target="other")
+    head = repo.drive(run_id)["head_commit"]
+    database = repo.engine.database
+    assert is_move_of_ours(database, "refs/heads/other", head)
+    assert is_move_of_ours(database, f"refs/heads/minipipe/{run_id}", None)
+    for name, commit in (
+        ("refs/heads/main", head),
+        ("refs/heads/other", repo.base),
+        ("refs/heads/other", None),
+        (f"refs/heads/minipipe/{run_id}", repo.base),
+        ("refs/heads/minipipe/x", None),
+    ):
+        assert not is_move_of_ours(database, name, commit), name
+    repo.engine.rollback_run(run_id)
+    assert is_move_of_ours(database, "refs/heads/other", repo.refs()["refs/heads/other"])
