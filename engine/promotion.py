@@ -17,6 +17,7 @@ from engine.errors import ActionRefused, GitFailed
 from engine.executor.control import Control
 from engine.executor.gate_round import Stopped, failures_of, is_stopped
 from engine.executor.gatekeeper import Setting, Subject, needed_gates
+from engine.executor.own_moves import OUR_BRANCHES
 from engine.executor.runbook import RunScript
 from engine.executor.settings import RunSettings
 from engine.git.objects import resolve_commit, tree_of
@@ -43,8 +44,6 @@ _PAUSE_SECONDS = 0.02
 
 PROMOTION, ROLLBACK = "promotion", "rollback"
 PENDING, NONE, DONE, REFUSED = "pending", "none", "done", "refused"
-
-OUR_BRANCHES = "minipipe"
 
 
 @dataclass(frozen=True, slots=True)

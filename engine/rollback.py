@@ -178,7 +178,8 @@ def conclude(journal: Journal, git: Git, run: RunRecord, outcome: Outcome | Refu
             journal.note("warning", run, reason=f"{_named(intent.ref)} was not rolled back: {outcome.why}")
         elif outcome is Outcome.MOVED:
             _note_undone(journal, run, kept)
-        run = noted(journal, run, intent=None)
+        moved = {"ref": intent.ref, "new": intent.new} if outcome is Outcome.MOVED else None
+        run = noted(journal, run, intent=None, moved=moved)
         if outcome is Outcome.MOVED and intent.ref == run_ref(run.run_id):
             assert run.base_commit is not None
             stats = DiffStats.of(changes_between(git, run.base_commit, intent.new))

@@ -18,6 +18,7 @@ from engine.executor.loop import RunLoop
 from engine.executor.no_patches import NoPatches
 from engine.executor.onlooker import Onlooker
 from engine.executor.open_patches import OpenPatches
+from engine.executor.own_moves import is_move_of_ours
 from engine.executor.pipeline import Pipeline
 from engine.executor.runbook import Runbook
 from engine.executor.strays import Strays
@@ -148,13 +149,23 @@ class Workshop:
         if self.git is not None and self.identity is not None:
             intake = Intake(self._book.journal, self.git, self._diffs)
             patches = OpenPatches(loop, self._book, intake, Integration(self.git, self._book), self.rules)
-            loop.pipeline = Pipeline(patches, self.setting(), self.signature(), Strays(self.git))
+            loop.pipeline = Pipeline(patches, self.setting(), self.signature(), self._strays(self.git))
         else:
             loop.pipeline = NoPatches(Onlooker(self._book.script.workspace), self._warn)
         return loop
 
     def _warn(self, text: str) -> None:
         self._book.journal.note("warning", self._book.run, reason=text)
+
+    def _strays(self, git: Git) -> Strays:
+        run, database = self._book.run, self._book.journal.database
+        folder = self._book.script.workspace.run_folder(run.run_id)
+        return Strays(
+            git,
+            target=run.target,
+            is_ours=lambda name, commit: is_move_of_ours(database, name, commit),
+            kept=folder / "strays.json",
+        )
 
     def signature(self) -> Signature:
         """Who this run's commits are by, and how they are signed, if the user wants that."""

@@ -200,12 +200,14 @@ class Attempts:
 
     # -- settling --------------------------------------------------------------------------------------
 
-    def settle(self, end: AttemptEnd) -> tuple[AttemptRecord, Verdict]:
-        """Write down how an attempt ended, and what follows for its task."""
+    def settle(self, end: AttemptEnd, trouble: str = "") -> tuple[AttemptRecord, Verdict]:
+        """Write down how an attempt ended, and what follows for its task. `trouble` is why its success is none."""
         attempt = self._book.live[end.attempt_id]
         step = self._book.script.steps[attempt.step_id]
         place, values_path = self._places.of(end.attempt_id), self._values / f"{step.id}.{attempt.number}"
         finding, change = examine(end, [place.root / output for output in step.outputs], values_path), None
+        if trouble and finding.outcome is Outcome.OK:
+            finding = Finding(Outcome.FAILED, trouble)
         if self._capturing is not None:
             finding, change = self._capture(step, attempt, place, finding)
         if change is None:

@@ -118,8 +118,8 @@ class RunLoop:
         if self.pipeline.runs_gate(end.attempt_id):
             self.pipeline.settle_gate(end)
             return
-        attempt, verdict = self._attempts.settle(end)
-        self.pipeline.look_around(attempt.step_id)
+        trouble = self.pipeline.look_around(self.book.live[end.attempt_id].step_id)
+        attempt, verdict = self._attempts.settle(end, trouble)
         if isinstance(verdict, Change):
             self._take_in(attempt, verdict)
         else:

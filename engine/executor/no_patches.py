@@ -49,7 +49,8 @@ class NoPatches:
     def gates_running(self) -> list[str]:
         return []
 
-    def look_around(self, step_id: str) -> None: ...
+    def look_around(self, step_id: str) -> str:
+        return ""
 
     def note_facts(self, gate_id: str, facts: ProcessFacts | None) -> None: ...
 

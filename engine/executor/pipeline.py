@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.backends.contract import AttemptEnd, ProcessFacts, WorkOrder
+from engine.errors import GitFailed
 from engine.executor.gatekeeper import Setting
 from engine.executor.open_patches import BEFORE_APPLIED, IN_FLIGHT, OpenPatches
 from engine.executor.passage import Passage
 from engine.executor.ref_keeping import drop_needless_refs, keep_edits, without_ref
 from engine.executor.review_desk import ReviewDesk
-from engine.executor.strays import Strays
+from engine.executor.strays import Stray, Strays
 from engine.git.objects import resolve_commit
+from engine.git.repository import check_readable
 from engine.patches.application import Signature
 from engine.patches.decisions import Decision, decide
 from engine.patches.intake import Origin
@@ -39,6 +41,7 @@ class Pipeline:
         self._journal = patches.journal
         self._integration = patches.integration
         self._has_decisions = True
+        self._trouble = ""
 
     # -- beginning and end -----------------------------------------------------------------------------
 
@@ -59,6 +62,8 @@ class Pipeline:
                 elif patch.patch_id in lost and patch.state in BEFORE_APPLIED:
                     self._patches.set_aside(patch, ["lost.commit: its commit is gone"], Outcome.SUSPECT)
         self._integration.open(verified=self._verified())
+        if self._strays.is_continued:
+            self._look_around("the run was interrupted")
 
     def _keep_alive(self, patches: Sequence[PatchRecord]) -> set[str]:
         """Let every patch have its ref, whoever removed it; answer those whose commits are gone."""
@@ -115,6 +120,7 @@ class Pipeline:
 
     def close_refs(self) -> None:
         """The run stands still, or has ended."""
+        self._strays.forget()
         if self._integration.is_shadow:
             drop_needless_refs(self._patches.git, self._journal.database)
 
@@ -124,7 +130,8 @@ class Pipeline:
     def is_idle(self) -> bool:
         """Whether there is no patch to look after."""
         patches = self._patches
-        return not (patches.current or patches.wants_refs or self._has_decisions or self._passage.checks)
+        has_patches = bool(patches.current or patches.wants_refs or self._passage.checks)
+        return not (has_patches or self._has_decisions or self._trouble)
 
     @property
     def is_working(self) -> bool:
@@ -164,23 +171,32 @@ class Pipeline:
         self._patches.take_up(patch)
         return patch
 
-    def look_around(self, step_id: str) -> None:
-        """After an attempt: tell what it changed that was not its own to change."""
-        strays = self._strays.since_last()
-        if not strays:
-            return
-        told = [f"{stray} while {step_id} ran" for stray in strays]
+    def look_around(self, step_id: str) -> str:
+        """After an attempt: tell what it changed that was not its own to change. Why the repository cannot be read any
+        more, if that is so.
+        """
+        return self._look_around(f"{step_id} ran")
+
+    def _look_around(self, meanwhile: str) -> str:
+        try:
+            strays = self._strays.since_last()
+        except GitFailed as error:
+            self._trouble = f"the repository cannot be read any more: {error.said}"
+            strays = [Stray(self._trouble)]
+        told = {f"{stray.text} while {meanwhile}": stray.is_grave for stray in strays}
         for text in told:
             self._journal.note("warning", self._book.run, reason=text)
-        promotion = self._book.run.promotion or {}
-        self._book.amend_run(promotion={**promotion, "strays": [*promotion.get("strays", ()), *told]})
+        if graves := [text for text, is_grave in told.items() if is_grave]:
+            promotion = self._book.run.promotion or {}
+            self._book.amend_run(promotion={**promotion, "strays": [*promotion.get("strays", ()), *graves]})
+        return self._trouble
 
     def note_facts(self, gate_id: str, facts: ProcessFacts | None) -> None:
         self._passage.note_facts(gate_id, facts)
 
     def settle_gate(self, end: AttemptEnd) -> None:
         self._passage.settle_gate(end)
-        self.look_around("a check")
+        self._look_around("a check ran")
 
     def obey(self, arguments: Mapping[str, Any]) -> None:
         """Write down what somebody decided; Refused or UserError where that cannot be."""
@@ -221,6 +237,9 @@ class Pipeline:
 
     def advance(self, room: int) -> list[WorkOrder]:
         """Take every patch as far as it goes; answer the gates that are to be started now."""
+        if self._trouble:
+            check_readable(self._patches.git)
+            self._trouble = ""
         if self._has_decisions:
             self._has_decisions = False
             self._desk.act()

@@ -1,107 +1,197 @@
-"""What a step changed in the repository that is not its own to change: branches, tags, settings, hooks.
+"""What a step changed in the repository that is not its own to change: refs, HEADs, settings, hooks.
 
-It is noticed and told, and keeps the run from moving the target by itself; nothing is ever set back. What the user did
-meanwhile is told from it by the log of a HEAD that is not ours, what another run of ours did by its own message.
+It is noticed and told, and what is grave keeps the run from moving the target by itself; nothing is ever set back. What
+the user did meanwhile is told from it by the log of a HEAD that is not ours, what other runs of ours did by their own
+records. The last look is kept in a file while the run is under way, so that a kill hides nothing.
 """
 
+import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.git.program import Git
-from engine.git.refs import list_refs, ref_differences
+from engine.git.refs import branch_ref, list_refs, ref_differences
+from engine.workspace import write_for_owner
 from engine.worktrees.places import PREFIX
 
-_OURS = b"\tminipipe: "
-_LINE_BYTES = 400
 _TICK_NS = 50_000_000
 """More than any file system's clock needs from one tick to the next."""
 
+_SPACES = ("refs/heads", "refs/tags", "refs/remotes", "refs/stash", "refs/replace", "refs/notes")
+_HARMLESS_IF_NEW = ("refs/heads/", "refs/tags/", "refs/stash")
+"""Nobody's work is elsewhere because of these, and nothing of the repository is read otherwise."""
 
-_SPACES = ("refs/heads", "refs/tags", "refs/stash", "refs/replace", "refs/notes")
-_SETTINGS = ("config", "config.worktree", "info/attributes", "info/exclude")
+_SETTINGS = (
+    *("config", "config.worktree", "info/attributes", "info/exclude", "info/grafts"),
+    "objects/info/alternates",
+)
 
 Stamps = tuple[tuple[str, int, int, int], ...]
 """Of every file and folder that holds refs: its path, number, size, and when it was last changed in any way."""
 
 
+class Stray(NamedTuple):
+    """One thing that was changed; a grave one keeps the run from moving the target by itself."""
+
+    text: str
+    is_grave: bool = True
+
+
 class _Look(NamedTuple):
     stamps: Stamps | None
     """Where the refs were as they stood; None where they may have changed within the same tick of the clock."""
-    refs: dict[str, str]
+    refs: Mapping[str, str]
     settings: str
-    hooks: tuple[tuple[str, int, int], ...]
-    logs: dict[Path, int]
-    """How long the log of every HEAD was that is not ours."""
+    hooks: str
+    heads: Mapping[str, str]
+    """What the HEAD of every working tree says that is not ours."""
+    logs: Mapping[str, int]
+    """How long the log of each of them was, and that of the stash."""
+
+    def as_text(self) -> bytes:
+        return json.dumps(self._replace(stamps=None)._asdict(), sort_keys=True).encode()
+
+
+def _nobody(_name: str, _commit: str | None) -> bool:
+    return False
 
 
 class Strays:
     """Compares what is shared with how it was at the last look."""
 
-    def __init__(self, git: Git) -> None:
+    def __init__(
+        self,
+        git: Git,
+        *,
+        target: str | None = None,
+        is_ours: Callable[[str, str | None], bool] = _nobody,
+        kept: Path | None = None,
+    ) -> None:
         self._git = git
         self._common = git.git_folder
-        self._last = self._look(None)
+        self._target = target
+        self._is_ours = is_ours
+        self._kept = kept
+        earlier = None if kept is None else _read(kept)
+        self.is_continued = earlier is not None
+        """Whether somebody died since the last look."""
+        self._last = earlier or self._look(None)
+        self._keep()
 
-    def since_last(self) -> list[str]:
-        """What has changed since, and was neither the user nor a run of ours."""
+    def since_last(self) -> list[Stray]:
+        """What has changed since, and was neither the user nor a run of ours; GitFailed where that cannot be told."""
         before, self._last = self._last, self._look(self._last)
-        return [*self._moved_refs(before), *self._changed_files(before)]
+        self._keep()
+        return [*self._moved_refs(before), *self._changed_heads(before), *self._changed_files(before)]
+
+    def forget(self) -> None:
+        """Nothing runs any more: what changes from here on, no step has changed."""
+        if self._kept is not None:
+            self._kept.unlink(missing_ok=True)
+            self._text = b""
+
+    # -- looking ---------------------------------------------------------------------------------------
+
+    _text = b""
+
+    def _keep(self) -> None:
+        if self._kept is not None and (text := self._last.as_text()) != self._text:
+            write_for_owner(self._kept, text)
+            self._text = text
 
     def _look(self, last: _Look | None) -> _Look:
         # In this order: what changes after the stamps were taken is seen at the next look.
         stamps = _settled(tuple(self._stamps()))
-        is_known = last is not None and stamps is not None and stamps == last.stamps
-        refs = last.refs if last is not None and is_known else list_refs(self._git, *_SPACES)
         settings = "".join(_digest(self._common / name) for name in _SETTINGS)
-        return _Look(stamps, refs, settings, tuple(_files(self._common / "hooks")), self._lengths())
+        heads = {str(folder): _line(folder / "HEAD") for folder in self._trees_of_others()}
+        is_known = last is not None and stamps is not None and stamps == last.stamps
+        # Where settings or HEADs were changed it may be that git finds no repository here any more.
+        is_whole = last is not None and (settings, heads) == (last.settings, last.heads)
+        refs = last.refs if last is not None and is_known and is_whole else list_refs(self._git, *_SPACES)
+        hooks = "\n".join(_files(self._common / "hooks"))
+        return _Look(stamps, refs, settings, hooks, heads, self._lengths())
 
     def _stamps(self) -> Iterator[tuple[str, int, int, int]]:
         for name in ("packed-refs", "reftable", *_SPACES):
             yield from _stamps_below(str(self._common / name))
 
-    def _moved_refs(self, before: _Look) -> Iterator[str]:
+    def _lengths(self) -> dict[str, int]:
+        logs = [folder / "logs" / "HEAD" for folder in self._trees_of_others()]
+        logs.append(self._common / "logs" / "refs" / "stash")
+        return {str(log): log.stat().st_size for log in logs if log.exists()}
+
+    def _trees_of_others(self) -> Iterator[Path]:
+        """The git folder of every working tree that is not ours."""
+        yield self._common
+        for folder in sorted((self._common / "worktrees").glob("*")):
+            if not folder.name.startswith(PREFIX):
+                yield folder
+
+    # -- comparing -------------------------------------------------------------------------------------
+
+    def _moved_refs(self, before: _Look) -> Iterator[Stray]:
         now = self._last.refs
         for name, what in ref_differences(before.refs, now):
             if not self._is_explained(name, now.get(name), before.logs):
-                yield f"{name} {what}"
+                yield Stray(f"{name} {what}", is_grave=self._is_grave(name, is_new=name not in before.refs))
 
-    def _changed_files(self, before: _Look) -> Iterator[str]:
+    def _is_grave(self, name: str, *, is_new: bool) -> bool:
+        if name.startswith("refs/remotes/"):
+            return False
+        is_target = self._target is not None and name == branch_ref(self._target)
+        return is_target or not (is_new and name.startswith(_HARMLESS_IF_NEW))
+
+    def _changed_heads(self, before: _Look) -> Iterator[Stray]:
+        for folder, now in self._last.heads.items():
+            if before.heads.get(folder, now) != now and not self._added(Path(folder, "logs", "HEAD"), before.logs):
+                yield Stray(f"HEAD of {_root_of(Path(folder))} was changed")
+
+    def _changed_files(self, before: _Look) -> Iterator[Stray]:
         if before.settings != self._last.settings:
-            yield "the repository's settings (.git/config, .git/info) were changed"
+            yield Stray("the repository's settings (.git/config, .git/info) were changed")
         if before.hooks != self._last.hooks:
-            yield "the repository's hooks were changed"
+            yield Stray("the repository's hooks were changed")
 
-    def _is_explained(self, name: str, new: str | None, logs: dict[Path, int]) -> bool:
-        """Whether a run of ours says so, or a HEAD that is not ours went there in the meantime."""
+    def _is_explained(self, name: str, new: str | None, logs: Mapping[str, int]) -> bool:
+        """Whether a run of ours did it, or a HEAD that is not ours went there in the meantime."""
+        if self._is_ours(name, new):
+            return True
         if new is None:
             return False
         if name == "refs/stash":
-            return self._is_stash_of_user(logs.get(self._common / "logs" / "refs/stash", 0))
-        if _OURS in _since(self._common / "logs" / name, -_LINE_BYTES):
-            return True
+            # Put there from a branch; taken off may it be by anybody.
+            added = self._added(self._common / "logs" / "refs" / "stash", logs)
+            return bool(added) and b" (no branch): " not in added
         wanted = f" {new} ".encode()
-        return any(wanted in _since(log, logs.get(log, 0)) for log in self._logs_of_others())
+        return any(wanted in self._added(folder / "logs" / "HEAD", logs) for folder in self._trees_of_others())
 
-    def _is_stash_of_user(self, length: int) -> bool:
-        """Whether something was put on the stash from a branch; taken off may it be by anybody."""
-        log = self._common / "logs" / "refs/stash"
-        added = _since(log, length)
-        return bool(added) and b" (no branch): " not in added
+    @staticmethod
+    def _added(log: Path, logs: Mapping[str, int]) -> bytes:
+        """What was written to a log since."""
+        try:
+            return log.read_bytes()[logs.get(str(log), 0) :]
+        except OSError:
+            return b""
 
-    def _lengths(self) -> dict[Path, int]:
-        logs = (*self._logs_of_others(), self._common / "logs" / "refs/stash")
-        return {log: log.stat().st_size for log in logs if log.exists()}
 
-    def _logs_of_others(self) -> Iterator[Path]:
-        yield self._common / "logs" / "HEAD"
-        for folder in (self._common / "worktrees").glob("*"):
-            if not folder.name.startswith(PREFIX):
-                yield folder / "logs" / "HEAD"
+def _read(path: Path) -> _Look | None:
+    """The last look of somebody who died; None if there is none that can be read."""
+    try:
+        kept: Any = json.loads(path.read_bytes())
+        return _Look(**{**kept, "stamps": None})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _root_of(git_folder: Path) -> str:
+    """The working tree of a git folder."""
+    marker = _line(git_folder / "gitdir")
+    return str(Path(marker).parent if marker else git_folder.parent if git_folder.name == ".git" else git_folder)
 
 
 def _stamps_below(path: str) -> Iterator[tuple[str, int, int, int]]:
@@ -121,23 +211,23 @@ def _settled(stamps: Stamps) -> Stamps | None:
     return stamps if time.time_ns() - newest > _TICK_NS else None
 
 
-def _since(path: Path, place: int) -> bytes:
-    """What a log holds from a place on; a negative one counts from its end."""
+def _line(path: Path) -> str:
+    """What a small file says; empty if there is none."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            return os.fsdecode(file.read(4096)).strip()
     except OSError:
-        return b""
-    return content[place:]
+        return ""
 
 
 def _digest(path: Path) -> str:
     try:
         return sha256(path.read_bytes()).hexdigest()
     except OSError:
-        return ""
+        return "-"
 
 
-def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
+def _files(folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob("*")):
         status = path.lstat()
-        yield path.name, status.st_mtime_ns, status.st_size
+        yield f"{path.name} {status.st_ino} {status.st_ctime_ns} {status.st_size}"

@@ -90,10 +90,21 @@ RENAME_LIMIT = 2000
 DURABLE: Mapping[str, str] = {"core.fsync": "all", "core.fsyncMethod": "batch"}
 """What else holds where an object or ref is written that the ledger vouches for: it must survive a power cut."""
 
-_INERT = {
-    *("cat-file", "check-attr", "check-ignore", "check-ref-format", "commit-tree", "config", "for-each-ref"),
-    *("grep", "ls-tree", "merge-base", "rev-list", "rev-parse", "symbolic-ref", "update-ref", "write-tree"),
-}
+_INERT = frozenset(
+    (
+        *(
+            "cat-file",
+            "check-attr",
+            "check-ignore",
+            "check-ref-format",
+            "commit-tree",
+            "config",
+            "for-each-ref",
+            "grep",
+        ),
+        *("ls-tree", "merge-base", "rev-list", "rev-parse", "symbolic-ref", "update-ref", "write-tree"),
+    )
+)
 """What starts no driver: before anything else those are looked up."""
 
 _DRIVER_KEYS = r"^(filter\..*\.(clean|smudge|process|required)|diff\..*\.(command|textconv)|merge\..*\.driver)$"

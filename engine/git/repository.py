@@ -1,12 +1,14 @@
 """A repository as a run finds it: where its parts are, what is checked out, and what in it wants special care."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import EnvironmentUnfit
+from engine.errors import EnvironmentUnfit, GitFailed
 from engine.git.objects import resolve_commit
 from engine.git.program import Git, common_folder
-from engine.git.refs import branch_ref
+from engine.git.refs import branch_ref, list_refs
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,36 @@ def find_repository(root: Path, git_folder: Path) -> Repository:
     """The repository whose shared git folder is known; refused where its settings point elsewhere."""
     own = _own_folder(root, git_folder)
     git = Git(common_folder(git_folder))
-    if git.ask("config", "--get", "core.worktree").exit_code == 0 and not _is_submodule(git.git_folder):
+    asked = git.ask("config", "--get", "core.worktree")
+    if asked.exit_code not in (0, 1):
+        check_readable(git)
+    if asked.exit_code == 0 and not _is_submodule(git.git_folder):
         raise EnvironmentUnfit(
             f"the repository {root} keeps its files elsewhere (core.worktree)",
             hint="git config --unset core.worktree, or work in a plain clone",
         )
     is_bare = root == git_folder or root == git.git_folder
     return Repository(git, None if is_bare else root, own)
+
+
+def check_readable(git: Git) -> None:
+    """Raise EnvironmentUnfit where git finds no sound repository any more: nothing can go on, and nothing is lost."""
+    try:
+        list_refs(git, branch_ref(""))
+    except GitFailed as error:
+        why = f"the repository {git.git_folder} cannot be read any more: {error.said}"
+        raise EnvironmentUnfit(why, hint="repair it, then minipipe resume") from error
+
+
+@contextmanager
+def telling_if_unreadable(git_folder: Path | None) -> Iterator[None]:
+    """Of a repository that cannot be read any more there is something better to say than what git could not do."""
+    try:
+        yield
+    except GitFailed:
+        if git_folder is not None:
+            check_readable(Git(common_folder(git_folder)))
+        raise
 
 
 def _own_folder(root: Path, git_folder: Path) -> Path:

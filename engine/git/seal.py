@@ -6,6 +6,7 @@ process, in the system's folder for what is temporary, and holds nothing that an
 """
 
 import atexit
+import fcntl
 import os
 import shutil
 import tempfile
@@ -28,28 +29,64 @@ class Seal:
 
     @property
     def is_there(self) -> bool:
-        return (self.folder / "HEAD").is_file()
+        """Whether nobody has cleared it away, or put into it what it is there to keep out."""
+        return (self.folder / "HEAD").is_file() and not (self.folder / "info" / "attributes").exists()
 
 
 def make_seal(common: Path, git_folder: Path, settings: Mapping[str, str]) -> Seal:
-    """Make one; gone at the end of the process."""
-    folder = Path(tempfile.mkdtemp(prefix="minipipe-git-"))
+    """Make one; gone at the end of the process, or when the next process makes its first."""
+    folder = Path(tempfile.mkdtemp(dir=_home()))
     for name in ("refs", "info"):
         (folder / name).mkdir()
-    (folder / "HEAD").write_text("ref: refs/heads/none\n")
     (folder / "config").write_bytes(b"".join(_lines(settings)))
     for name, place in zip(_LINKED, (common, git_folder), strict=True):
         (folder / name).symlink_to(place.absolute() / name)
-    atexit.register(_remove, folder, os.getpid())
+    (folder / "HEAD").write_text("ref: refs/heads/none\n")
     places = {"GIT_DIR": folder, "GIT_OBJECT_DIRECTORY": common / "objects", "GIT_CONFIG_GLOBAL": Path(os.devnull)}
     if (shallow := common / "shallow").is_file():
         places["GIT_SHALLOW_FILE"] = shallow
     return Seal(folder, places)
 
 
-def _remove(folder: Path, process: int) -> None:
+# -- where they are --------------------------------------------------------------------------------------
+
+_PREFIX = "minipipe-git-"
+_homes: dict[int, Path] = {}
+
+
+def _home() -> Path:
+    """The folder of this process, which it holds a lock of as long as it lives."""
+    home = _homes.get(os.getpid())
+    if home is None or not home.is_dir():
+        _sweep(Path(tempfile.gettempdir()))
+        home = _homes[os.getpid()] = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        descriptor = os.open(home / "fresh", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Under this name only once it is held: nobody who sweeps may take it for that of a dead process.
+        (home / "fresh").rename(home / "lock")
+        atexit.register(_remove, home, os.getpid())
+    return home
+
+
+def _remove(home: Path, process: int) -> None:
     if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes have left that were killed."""
+    for home in folder.glob(f"{_PREFIX}*"):
+        try:
+            descriptor = os.open(home / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue  # Somebody else's, or just being made.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(home, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(descriptor)
 
 
 def _lines(settings: Mapping[str, str]) -> list[bytes]:

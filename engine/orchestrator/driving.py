@@ -19,7 +19,7 @@ from engine.executor.runbook import Runbook, RunScript
 from engine.executor.settings import RunSettings
 from engine.executor.workplaces import Workplaces
 from engine.git.objects import identity_of
-from engine.git.repository import find_repository
+from engine.git.repository import find_repository, telling_if_unreadable
 from engine.orchestrator.runs import Runs
 from engine.owners import OWNER_GONE
 from engine.patches.application import Signature
@@ -45,7 +45,7 @@ class Driving(Runs):
     ) -> RunRecord:
         """Own a run and drive it until it ends or pauses; interrupted work of a dead owner is taken over first."""
         self._find(run_id)
-        with self._own(run_id) as lock:
+        with telling_if_unreadable(self.workspace.git_folder), self._own(run_id) as lock:
             run = self._settle_moves(self._find(run_id), lock, control, variables)
             if RunStateMachine.is_terminal(run.state):
                 self._clear_up_after(run, lock)

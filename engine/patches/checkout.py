@@ -15,7 +15,7 @@ from engine.git.changes import NO_MODE, shown_path
 from engine.git.index import private_index
 from engine.git.objects import Entry
 from engine.git.program import Git
-from engine.git.refs import branch_ref
+from engine.git.refs import branch_ref, read_ref
 
 Delta = Mapping[bytes, tuple[Entry | None, Entry | None]]
 """What stands at each changed path before and after; None where nothing does."""
@@ -106,6 +106,15 @@ def find_checkouts(git: Git, ref: str) -> list[Checkout]:
     has_it = _roots_on(git, ref)
     found = [Checkout(root, folder) for folder, root in folders if root in has_it]
     return found + [Checkout(root, folder, doing) for folder, root in folders if (doing := _comes_back(folder, ref))]
+
+
+def tree_without_branch(git: Git) -> Path | None:
+    """A working tree with files in it whose HEAD names a branch that there is not."""
+    for folder, root in _git_folders(git):
+        head = "".join(_lines(folder / "HEAD")[:1])
+        if head.startswith("ref: ") and (folder / "index").is_file() and read_ref(git, head[5:].strip()) is None:
+            return root
+    return None
 
 
 def _git_folders(git: Git) -> Iterator[tuple[Path, Path]]:

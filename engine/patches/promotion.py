@@ -28,6 +28,7 @@ from engine.patches.checkout import (
     locks_of,
     refusal_by_locks,
     refusal_by_tree,
+    tree_without_branch,
     users_git,
 )
 from engine.patches.description import Description, describe
@@ -141,6 +142,10 @@ def _intend(git: Git, ref: str, old: str, new: str, why: str) -> Intent | Refusa
     if refusal := refusal_by_locks(locks_of(git, checkout, ref)):
         return refusal
     if checkout is None:
+        if (astray := tree_without_branch(git)) and ref.startswith(branch_ref("")):
+            # It may well have been on this branch before somebody wrote into its HEAD.
+            why_not = f"HEAD of {astray} names a branch that does not exist"
+            return Refusal(why_not, f"git -C {astray} symbolic-ref HEAD refs/heads/BRANCH")
         return Intent(ref, old, new, why)
     return Intent(ref, old, new, why, str(checkout.root), str(checkout.git_folder))
 
@@ -165,6 +170,8 @@ def carry_out(git: Git, intent: Intent) -> Outcome | Refusal:
 
 
 def _swap(git: Git, intent: Intent) -> Outcome:
+    if find_checkouts(git, intent.ref):
+        return Outcome.UNTOUCHED
     if not move_ref(git, intent.ref, intent.new, intent.old, why=intent.why):
         return Outcome.UNTOUCHED
     if any(_looks_reverted(git, late) for late in find_checkouts(git, intent.ref)):

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -231,3 +233,13 @@ def test_the_folder_of_our_own_is_made_anew_where_somebody_cleared_it_away(repo:
     assert git.seal is not None
     shutil.rmtree(git.seal.folder)
     assert changes_between(Git(repo.root / ".git"), repo.base, repo.base) == []
+
+
+def test_what_a_killed_process_has_left_is_removed_by_the_next(repo: Repo, tmp_path: Path) -> None:
+    script = "from engine.git.program import Git; from pathlib import Path; import os, sys\n"
+    script += "Git(Path(sys.argv[1])).sealed(); len(sys.argv) > 2 and os.kill(os.getpid(), 9)"
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    for kill, left in ((["kill"], 1), (["kill"], 1), ([], 0)):
+        subprocess.run([sys.executable, "-c", script, str(repo.root / ".git"), *kill], env=env, check=False)
+        assert len(list((tmp_path / "tmp").iterdir())) == left

@@ -40,9 +40,7 @@ def files(tmp_path: Path) -> list[FileDiff]:
     (tmp_path / "last").write_text("no newline")
     git("add", "-A")
     git("commit", "-q", "-m", "two")
-    repository = Git(tmp_path / ".git")
-    old, new = (repository.line("rev-parse", name) for name in ("HEAD^", "HEAD"))
-    return parse_patch(patch_text(repository, old, new))
+    return parse_patch(patch_text(Git(tmp_path / ".git"), "HEAD^", "HEAD"))
 
 
 def test_hunks_are_numbered_over_the_whole_patch_and_so_are_files_without_any(files: list[FileDiff]) -> None:
