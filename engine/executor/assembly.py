@@ -162,7 +162,6 @@ class Workshop:
         folder = self._book.script.workspace.run_folder(run.run_id)
         return Strays(
             git,
-            target=run.target,
             is_ours=lambda name, commit: is_move_of_ours(database, name, commit),
             kept=folder / "strays.json",
         )

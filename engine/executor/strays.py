@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.git.program import Git
-from engine.git.refs import branch_ref, list_refs, ref_differences
+from engine.git.refs import list_refs, ref_differences
 from engine.workspace import write_for_owner
 from engine.worktrees.places import PREFIX
 
@@ -23,8 +23,8 @@ _TICK_NS = 50_000_000
 """More than any file system's clock needs from one tick to the next."""
 
 _SPACES = ("refs/heads", "refs/tags", "refs/remotes", "refs/stash", "refs/replace", "refs/notes")
-_HARMLESS_IF_NEW = ("refs/heads/", "refs/tags/", "refs/stash")
-"""Nobody's work is elsewhere because of these, and nothing of the repository is read otherwise."""
+_FETCHED = "refs/remotes/"
+"""What is there is a copy of what is elsewhere, and editors bring it up to date behind everybody's back."""
 
 _SETTINGS = (
     *("config", "config.worktree", "info/attributes", "info/exclude", "info/grafts"),
@@ -68,13 +68,11 @@ class Strays:
         self,
         git: Git,
         *,
-        target: str | None = None,
         is_ours: Callable[[str, str | None], bool] = _nobody,
         kept: Path | None = None,
     ) -> None:
         self._git = git
         self._common = git.git_folder
-        self._target = target
         self._is_ours = is_ours
         self._kept = kept
         earlier = None if kept is None else _read(kept)
@@ -138,13 +136,7 @@ class Strays:
         now = self._last.refs
         for name, what in ref_differences(before.refs, now):
             if not self._is_explained(name, now.get(name), before.logs):
-                yield Stray(f"{name} {what}", is_grave=self._is_grave(name, is_new=name not in before.refs))
-
-    def _is_grave(self, name: str, *, is_new: bool) -> bool:
-        if name.startswith("refs/remotes/"):
-            return False
-        is_target = self._target is not None and name == branch_ref(self._target)
-        return is_target or not (is_new and name.startswith(_HARMLESS_IF_NEW))
+                yield Stray(f"{name} {what}", is_grave=not name.startswith(_FETCHED))
 
     def _changed_heads(self, before: _Look) -> Iterator[Stray]:
         for folder, now in self._last.heads.items():

@@ -208,10 +208,10 @@ def test_what_a_gate_writes_is_thrown_away_and_what_it_does_to_the_repository_is
         },
     ]
     ended = repo.run({"id": "a", "shell": "echo fine > x", "gates": ["after"]}, gates=gates)
-    # A new branch is in nobody's way.
-    assert ended.code == 0
+    assert ended.code == 1
+    assert ended.document["promotion"]["state"] == "refused"
     assert "refs/heads/evil was made while a check ran" in repo.warnings()
-    assert repo.content("x", "main") == b"fine\n"
+    assert repo.content("x", ended.document["promotion"]["branch"]) == b"fine\n"
 
 
 def test_finally_steps_change_files_like_others(repo: Repo) -> None:

@@ -10,7 +10,7 @@ MOVES = [
     (entity, source, to.value)
     for entity, machine in MACHINES.items()
     for source in machine.states()
-    for to in machine.allowed(source)
+    for to in sorted(machine.allowed(source))
 ] + [(entity, None, state) for entity, machine in MACHINES.items() for state in machine.states()]
 
 FURTHER = {

@@ -55,10 +55,10 @@ def test_a_step_that_breaks_the_repository_fails_and_the_run_goes_on_after_a_rep
     assert document["promotion"]["state"] == "refused"
 
 
-def test_a_branch_that_a_step_makes_is_told_and_in_nobodys_way(repo: Repo) -> None:
+def test_a_branch_that_a_step_makes_keeps_the_target_where_it_is(repo: Repo) -> None:
     document = repo.play({"id": "s", "shell": "git branch mine; echo x > x.txt"})
     assert warnings(repo, document["run_id"]) == ["refs/heads/mine was made while s ran"]
-    assert document["promotion"]["state"] == "done"
+    assert document["promotion"]["state"] == "refused"
 
 
 def test_a_branch_that_a_check_moves_keeps_the_target_where_it_is(repo: Repo) -> None:

@@ -40,7 +40,9 @@ def files(tmp_path: Path) -> list[FileDiff]:
     (tmp_path / "last").write_text("no newline")
     git("add", "-A")
     git("commit", "-q", "-m", "two")
-    return parse_patch(patch_text(Git(tmp_path / ".git"), "HEAD^", "HEAD"))
+    repository = Git(tmp_path / ".git")
+    old, new = (repository.line("rev-parse", name) for name in ("HEAD^", "HEAD"))
+    return parse_patch(patch_text(repository, old, new))
 
 
 def test_hunks_are_numbered_over_the_whole_patch_and_so_are_files_without_any(files: list[FileDiff]) -> None:
