@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import gettempdir
 
 from engine.errors import EnvironmentUnfit, GitFailed, SpawnFailed
 from engine.git.seal import KEPT, Seal, make_seal
@@ -236,7 +237,11 @@ def _seal_of(git_folder: Path) -> Seal:
     """The one seal of this process for a git folder; made anew where somebody has cleared it away."""
     seal = _seals.get(git_folder)
     if seal is None or not seal.is_there:
-        seal = _seals[git_folder] = make_seal(common_folder(git_folder), git_folder, configured(git_folder, KEPT))
+        kept = configured(git_folder, KEPT)
+        try:
+            seal = _seals[git_folder] = make_seal(common_folder(git_folder), git_folder, kept)
+        except OSError as error:
+            raise EnvironmentUnfit(f"cannot write in {gettempdir()}: {error.strerror}") from error
     return seal
 
 

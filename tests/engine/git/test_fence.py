@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import GitFailed
+from engine.errors import EnvironmentUnfit, GitFailed
 from engine.git.attributes import filters_of
 from engine.git.diffs import changes_between, patch_text
 from engine.git.index import add_everything, private_index, write_tree
@@ -243,3 +243,12 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next(repo: Repo, tmp_p
     for kill, left in ((["kill"], 1), (["kill"], 1), ([], 0)):
         subprocess.run([sys.executable, "-c", script, str(repo.root / ".git"), *kill], env=env, check=False)
         assert len(list((tmp_path / "tmp").iterdir())) == left
+
+
+def test_where_nothing_temporary_can_be_made_the_environment_is_unfit(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.git.seal._homes", {})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+    with pytest.raises(EnvironmentUnfit, match=r"cannot write in .*/full: No such file"):
+        Git(repo.root / ".git").sealed()
