@@ -14,7 +14,7 @@ from engine.executor.open_patches import BEFORE_APPLIED, IN_FLIGHT, OpenPatches
 from engine.executor.passage import Passage
 from engine.executor.ref_keeping import drop_needless_refs, keep_edits, without_ref
 from engine.executor.review_desk import ReviewDesk
-from engine.executor.strays import Stray, Strays
+from engine.executor.strays import Strays
 from engine.git.objects import resolve_commit
 from engine.git.repository import check_readable
 from engine.patches.application import Signature
@@ -182,13 +182,13 @@ class Pipeline:
             strays = self._strays.since_last()
         except GitFailed as error:
             self._trouble = f"the repository cannot be read any more: {error.said}"
-            strays = [Stray(self._trouble)]
-        told = {f"{stray.text} while {meanwhile}": stray.is_grave for stray in strays}
+            strays = [self._trouble]
+        told = [f"{stray} while {meanwhile}" for stray in strays]
         for text in told:
             self._journal.note("warning", self._book.run, reason=text)
-        if graves := [text for text, is_grave in told.items() if is_grave]:
+        if told:
             promotion = self._book.run.promotion or {}
-            self._book.amend_run(promotion={**promotion, "strays": [*promotion.get("strays", ()), *graves]})
+            self._book.amend_run(promotion={**promotion, "strays": [*promotion.get("strays", ()), *told]})
         return self._trouble
 
     def note_facts(self, gate_id: str, facts: ProcessFacts | None) -> None:

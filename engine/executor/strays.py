@@ -1,8 +1,8 @@
 """What a step changed in the repository that is not its own to change: refs, HEADs, settings, hooks.
 
-It is noticed and told, and what is grave keeps the run from moving the target by itself; nothing is ever set back. What
-the user did meanwhile is told from it by the log of a HEAD that is not ours, what other runs of ours did by their own
-records. The last look is kept in a file while the run is under way, so that a kill hides nothing.
+It is noticed and told, and keeps the run from moving the target by itself; nothing is ever set back. What the user did
+meanwhile is told from it by the logs of HEADs that are not ours and by what was fetched there, what other runs of ours
+did by their own records. The last look is kept in a file while the run is under way, so that a kill hides nothing.
 """
 
 import json
@@ -23,8 +23,8 @@ _TICK_NS = 50_000_000
 """More than any file system's clock needs from one tick to the next."""
 
 _SPACES = ("refs/heads", "refs/tags", "refs/remotes", "refs/stash", "refs/replace", "refs/notes")
-_FETCHED = "refs/remotes/"
-"""What is there is a copy of what is elsewhere, and editors bring it up to date behind everybody's back."""
+_REMOTES = "refs/remotes/"
+"""Editors bring these up to date behind everybody's back."""
 
 _SETTINGS = (
     *("config", "config.worktree", "info/attributes", "info/exclude", "info/grafts"),
@@ -35,13 +35,6 @@ Stamps = tuple[tuple[str, int, int, int], ...]
 """Of every file and folder that holds refs: its path, number, size, and when it was last changed in any way."""
 
 
-class Stray(NamedTuple):
-    """One thing that was changed; a grave one keeps the run from moving the target by itself."""
-
-    text: str
-    is_grave: bool = True
-
-
 class _Look(NamedTuple):
     stamps: Stamps | None
     """Where the refs were as they stood; None where they may have changed within the same tick of the clock."""
@@ -50,6 +43,8 @@ class _Look(NamedTuple):
     hooks: str
     heads: Mapping[str, str]
     """What the HEAD of every working tree says that is not ours."""
+    fetches: Mapping[str, int]
+    """When something was last fetched into each of them."""
     logs: Mapping[str, int]
     """How long the log of each of them was, and that of the stash."""
 
@@ -81,7 +76,7 @@ class Strays:
         self._last = earlier or self._look(None)
         self._keep()
 
-    def since_last(self) -> list[Stray]:
+    def since_last(self) -> list[str]:
         """What has changed since, and was neither the user nor a run of ours; GitFailed where that cannot be told."""
         before, self._last = self._last, self._look(self._last)
         self._keep()
@@ -112,7 +107,8 @@ class Strays:
         is_whole = last is not None and (settings, heads) == (last.settings, last.heads)
         refs = last.refs if last is not None and is_known and is_whole else list_refs(self._git, *_SPACES)
         hooks = "\n".join(_files(self._common / "hooks"))
-        return _Look(stamps, refs, settings, hooks, heads, self._lengths())
+        fetches = {str(folder): _changed_at(folder / "FETCH_HEAD") for folder in self._trees_of_others()}
+        return _Look(stamps, refs, settings, hooks, heads, fetches, self._lengths())
 
     def _stamps(self) -> Iterator[tuple[str, int, int, int]]:
         for name in ("packed-refs", "reftable", *_SPACES):
@@ -132,35 +128,37 @@ class Strays:
 
     # -- comparing -------------------------------------------------------------------------------------
 
-    def _moved_refs(self, before: _Look) -> Iterator[Stray]:
+    def _moved_refs(self, before: _Look) -> Iterator[str]:
         now = self._last.refs
         for name, what in ref_differences(before.refs, now):
-            if not self._is_explained(name, now.get(name), before.logs):
-                yield Stray(f"{name} {what}", is_grave=not name.startswith(_FETCHED))
+            if not self._is_explained(name, now.get(name), before):
+                yield f"{name} {what}"
 
-    def _changed_heads(self, before: _Look) -> Iterator[Stray]:
+    def _changed_heads(self, before: _Look) -> Iterator[str]:
         for folder, now in self._last.heads.items():
             if before.heads.get(folder, now) != now and not self._added(Path(folder, "logs", "HEAD"), before.logs):
-                yield Stray(f"HEAD of {_root_of(Path(folder))} was changed")
+                yield f"HEAD of {_root_of(Path(folder))} was changed"
 
-    def _changed_files(self, before: _Look) -> Iterator[Stray]:
+    def _changed_files(self, before: _Look) -> Iterator[str]:
         if before.settings != self._last.settings:
-            yield Stray("the repository's settings (.git/config, .git/info) were changed")
+            yield "the repository's settings (.git/config, .git/info) were changed"
         if before.hooks != self._last.hooks:
-            yield Stray("the repository's hooks were changed")
+            yield "the repository's hooks were changed"
 
-    def _is_explained(self, name: str, new: str | None, logs: Mapping[str, int]) -> bool:
+    def _is_explained(self, name: str, new: str | None, before: _Look) -> bool:
         """Whether a run of ours did it, or a HEAD that is not ours went there in the meantime."""
         if self._is_ours(name, new):
             return True
+        if name.startswith(_REMOTES):
+            return self._last.fetches != before.fetches
         if new is None:
             return False
         if name == "refs/stash":
             # Put there from a branch; taken off may it be by anybody.
-            added = self._added(self._common / "logs" / "refs" / "stash", logs)
+            added = self._added(self._common / "logs" / "refs" / "stash", before.logs)
             return bool(added) and b" (no branch): " not in added
         wanted = f" {new} ".encode()
-        return any(wanted in self._added(folder / "logs" / "HEAD", logs) for folder in self._trees_of_others())
+        return any(wanted in self._added(folder / "logs" / "HEAD", before.logs) for folder in self._trees_of_others())
 
     @staticmethod
     def _added(log: Path, logs: Mapping[str, int]) -> bytes:
@@ -210,6 +208,13 @@ def _line(path: Path) -> str:
             return os.fsdecode(file.read(4096)).strip()
     except OSError:
         return ""
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _digest(path: Path) -> str:

@@ -8,6 +8,7 @@ import pytest
 from engine.errors import GitFailed
 from engine.executor.strays import Strays
 from engine.git.program import Git
+from engine.worktrees.places import PREFIX
 
 
 def told(cwd: Path, *words: str) -> str:
@@ -31,25 +32,17 @@ def strays(root: Path) -> Strays:
     return Strays(Git(root / ".git"))
 
 
-def texts(strays: Strays) -> list[str]:
-    return [stray.text for stray in strays.since_last()]
-
-
-def graves(strays: Strays) -> list[str]:
-    return [stray.text for stray in strays.since_last() if stray.is_grave]
-
-
 def test_where_nothing_happens_nothing_is_told(strays: Strays) -> None:
-    assert [texts(strays) for _ in range(3)] == [[], [], []]
+    assert [strays.since_last() for _ in range(3)] == [[], [], []]
 
 
 def test_changes_that_follow_each_other_closely_are_all_told(strays: Strays, root: Path) -> None:
     older = told(root, "rev-parse", "HEAD~1")
     for number in range(10):
         told(root, "update-ref", f"refs/heads/new{number}", older)
-        assert texts(strays) == [f"refs/heads/new{number} was made"]
+        assert strays.since_last() == [f"refs/heads/new{number} was made"]
         told(root, "update-ref", f"refs/heads/new{number}", "HEAD")
-        assert texts(strays) == [f"refs/heads/new{number} was moved"]
+        assert strays.since_last() == [f"refs/heads/new{number} was moved"]
 
 
 def test_a_ref_that_is_written_without_git_is_told(strays: Strays, root: Path) -> None:
@@ -57,19 +50,19 @@ def test_a_ref_that_is_written_without_git_is_told(strays: Strays, root: Path) -
     for commit in (older, told(root, "rev-parse", "HEAD"), older):
         with (root / ".git" / "refs" / "heads" / "side" / "way").open("r+") as file:
             file.write(commit)
-        assert texts(strays) == ["refs/heads/side/way was moved"]
+        assert strays.since_last() == ["refs/heads/side/way was moved"]
 
 
 def test_what_is_deleted_out_of_the_packed_refs_is_told(strays: Strays, root: Path) -> None:
     told(root, "pack-refs", "--all")
-    assert texts(strays) == []
+    assert strays.since_last() == []
     told(root, "branch", "-D", "side/way")
-    assert texts(strays) == ["refs/heads/side/way was deleted"]
+    assert strays.since_last() == ["refs/heads/side/way was deleted"]
 
 
 def test_refs_of_ours_are_nothing_to_tell(strays: Strays, root: Path) -> None:
     told(root, "update-ref", "refs/minipipe/patches/x", "HEAD")
-    assert texts(strays) == []
+    assert strays.since_last() == []
 
 
 @pytest.mark.parametrize("name", ["info/attributes", "info/exclude", "info/grafts", "config"])
@@ -78,42 +71,46 @@ def test_settings_beside_the_refs_are_told(strays: Strays, root: Path, name: str
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
         file.write("# changed\n")
-    assert graves(strays) == ["the repository's settings (.git/config, .git/info) were changed"]
+    assert strays.since_last() == ["the repository's settings (.git/config, .git/info) were changed"]
 
 
 def test_a_head_that_is_written_without_git_is_told(strays: Strays, root: Path) -> None:
     told(root, "worktree", "add", "-q", "-b", "linked", str(root / "linked"))
-    assert texts(strays) == []
+    assert strays.since_last() == []
     (root / ".git" / "HEAD").write_text("ref: refs/heads/zzz\n")
     (root / ".git" / "worktrees" / "linked" / "HEAD").write_text("ref: refs/heads/zzz\n")
-    assert graves(strays) == [f"HEAD of {root} was changed", f"HEAD of {root / 'linked'} was changed"]
+    assert strays.since_last() == [f"HEAD of {root} was changed", f"HEAD of {root / 'linked'} was changed"]
 
 
 def test_a_head_that_the_user_moved_is_nothing_to_tell(strays: Strays, root: Path) -> None:
     told(root, "checkout", "-q", "main")
     told(root, "commit", "-q", "--allow-empty", "-m", "three")
     told(root, "checkout", "-q", "-b", "new")
-    assert texts(strays) == []
+    assert strays.since_last() == []
 
 
-def test_every_ref_is_grave_but_a_copy_of_what_is_elsewhere(strays: Strays, root: Path) -> None:
-    for name in ("refs/heads/a", "refs/tags/b", "refs/remotes/o/c", "refs/replace/" + "0" * 40):
+def test_every_ref_that_is_not_ours_is_told(strays: Strays, root: Path) -> None:
+    for name in ("refs/heads/a", "refs/tags/b", "refs/remotes/o/c"):
         told(root, "update-ref", name, "HEAD~1")
-    found = strays.since_last()
-    assert {stray.text.split()[0]: stray.is_grave for stray in found} == {
-        "refs/heads/a": True,
-        "refs/remotes/o/c": False,
-        "refs/replace/" + "0" * 40: True,
-        "refs/tags/b": True,
-    }
+    assert strays.since_last() == [f"{name} was made" for name in ("refs/heads/a", "refs/remotes/o/c", "refs/tags/b")]
     for words in (("-d", "refs/heads/a"), ("refs/tags/b", "HEAD"), ("-d", "refs/remotes/o/c")):
         told(root, "update-ref", *words)
-    assert graves(strays) == ["refs/heads/a was deleted", "refs/tags/b was moved"]
+    assert strays.since_last() == ["refs/heads/a was deleted", "refs/remotes/o/c was deleted", "refs/tags/b was moved"]
+
+
+def test_what_the_user_fetches_is_nothing_to_tell_and_what_a_step_fetches_is(strays: Strays, root: Path) -> None:
+    told(root, "worktree", "add", "-q", "--detach", str(root / "step"))
+    (root / ".git" / "worktrees" / "step").rename(root / ".git" / "worktrees" / f"{PREFIX}1")
+    (root / "step" / ".git").write_text(f"gitdir: {root}/.git/worktrees/{PREFIX}1\n")
+    told(root, "fetch", "-q", str(root), "main:refs/remotes/o/main")
+    assert strays.since_last() == []
+    told(root / "step", "fetch", "-q", str(root), "main:refs/remotes/o/other")
+    assert strays.since_last() == ["refs/remotes/o/other was made"]
 
 
 def test_what_a_step_says_in_a_log_explains_nothing(strays: Strays, root: Path) -> None:
     told(root, "update-ref", "-m", "minipipe: promote run", "--create-reflog", "refs/heads/side/way", "HEAD~1")
-    assert graves(strays) == ["refs/heads/side/way was moved"]
+    assert strays.since_last() == ["refs/heads/side/way was moved"]
 
 
 def test_what_our_runs_have_on_record_is_explained(root: Path) -> None:
@@ -121,9 +118,9 @@ def test_what_our_runs_have_on_record_is_explained(root: Path) -> None:
     moves = {("refs/heads/side/way", older)}
     strays = Strays(Git(root / ".git"), is_ours=lambda name, commit: (name, commit) in moves)
     told(root, "update-ref", "refs/heads/side/way", older)
-    assert texts(strays) == []
+    assert strays.since_last() == []
     told(root, "update-ref", "refs/heads/main", older)
-    assert texts(strays) == ["refs/heads/main was moved"]
+    assert strays.since_last() == ["refs/heads/main was moved"]
 
 
 def test_a_kill_hides_nothing(root: Path, tmp_path: Path) -> None:
@@ -132,8 +129,8 @@ def test_a_kill_hides_nothing(root: Path, tmp_path: Path) -> None:
     told(root, "branch", "-D", "side/way")
     strays = Strays(Git(root / ".git"), kept=kept)
     assert strays.is_continued
-    assert texts(strays) == ["refs/heads/side/way was deleted"]
-    assert texts(Strays(Git(root / ".git"), kept=kept)) == []
+    assert strays.since_last() == ["refs/heads/side/way was deleted"]
+    assert Strays(Git(root / ".git"), kept=kept).since_last() == []
     strays.forget()
     assert not Strays(Git(root / ".git"), kept=kept).is_continued
 
@@ -155,4 +152,4 @@ def test_a_repository_that_cannot_be_read_any_more_is_an_error_until_it_can(
     with pytest.raises(GitFailed):
         strays.since_last()
     path.write_bytes(before)
-    assert texts(strays) == []
+    assert strays.since_last() == []
