@@ -15,6 +15,7 @@ from engine.orchestrator import Orchestrator
 from engine.store import queries
 from engine.store.documents import run_document
 from engine.store.records import TaskRecord
+from tests.engine.landing import Landing
 
 Script = Mapping[str, Sequence[ScriptedEnd]]
 NO_WAIT = {"initial_seconds": 0, "jitter": 0}
@@ -127,5 +128,22 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def control() -> Iterator[Control]:
     made = Control()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home without anything in it."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Landing]:
+    """A repository whose branches move."""
+    made = Landing(tmp_path / "repo")
     yield made
     made.close()

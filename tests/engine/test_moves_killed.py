@@ -19,6 +19,8 @@ from engine.patches.promotion import Intent, Outcome, finish
 from tests.engine.conftest import wait_until
 from tests.engine.landing import LINES, Landing, Result, refusal, step
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 REAL = shutil.which("git") or "git"
 
 EVERYTHING = step(
@@ -68,14 +70,6 @@ HALVES = {
     "everything": '$REAL merge -q --ff-only $NEW',
     "everything, and a lock on HEAD": '$REAL merge -q --ff-only $NEW; : > .git/HEAD.lock',
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
 
 
 class Trap:

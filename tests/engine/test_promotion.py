@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,24 +15,11 @@ from engine.executor.control import Control
 from engine.ownership import claim
 from tests.engine.landing import LINES, Landing, Result, refusal, step
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 EDIT = step("edit", "sed -i 's/line 2$/two/' a.txt")
 ADD = step("add", "echo new > new.txt")
 LFS_LIKE = Config(patches=PatchSettings(allow_filters=("mine",)))
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Landing]:
-    made = Landing(tmp_path / "repo")
-    yield made
-    made.close()
 
 
 def aside(site: Landing, branch: str = "aside") -> None:

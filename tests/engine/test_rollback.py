@@ -1,8 +1,6 @@
 """Undoing what runs have committed: on the target where it has arrived there, else on the run's own ref."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,24 +9,11 @@ from engine.ownership import claim
 from engine.store import patch_queries
 from tests.engine.landing import LINES, Landing, Result, refusal, step
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 ONE = step("one", "sed -i 's/line 2$/two/' a.txt")
 TWO = step("two", "sed -i 's/line 9$/nine/' a.txt", depends_on=["one"])
 THREE = step("three", "echo new > new.txt", depends_on=["two"])
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Landing]:
-    made = Landing(tmp_path / "repo")
-    yield made
-    made.close()
 
 
 def undo(result: Result, step_id: str) -> None:
