@@ -147,9 +147,10 @@ def _repository(site: Site) -> Finding:
     root = site.workspace.root
     if site.workspace.git_folder is None:
         return Finding(WARN, f"{root} is in no git repository", 'git init, or "isolation": "none" in the plans')
-    if trouble := git.trouble_with_head(root):
-        return Finding(PROBLEM, f"git cannot work in the repository {root}: {trouble}", "git status says more")
-    if not git.has_commit(root):
+    head = git.look_at_head(root)
+    if head.trouble:
+        return Finding(PROBLEM, f"git cannot work in the repository {root}: {head.trouble}", "git status says more")
+    if not head.has_commit:
         return Finding(WARN, f"the repository {root} has no commit yet", "commit once")
     return Finding(OK, f"the repository {root}")
 

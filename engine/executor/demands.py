@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from engine.errors import EnvironmentUnfit, PlanError, Problem
 from engine.executor.settings import RunSettings
-from engine.git.program import has_commit, trouble_with_head
+from engine.git.program import look_at_head
 from engine.plan.plan import Plan, Step
 from engine.workspace import Workspace
 
@@ -37,12 +37,13 @@ def _check_repository(workspace: Workspace) -> None:
             f"{workspace.root} is not in a git repository",
             hint='run `git init` and commit, or set "isolation": "none" in the plan\'s globals',
         )
-    if trouble := trouble_with_head(workspace.root):
+    head = look_at_head(workspace.root)
+    if head.trouble:
         raise EnvironmentUnfit(
-            f"git cannot work in the repository {workspace.root}: {trouble}",
+            f"git cannot work in the repository {workspace.root}: {head.trouble}",
             hint=f"git -C {shlex.quote(str(workspace.root))} status says more",
         )
-    if not has_commit(workspace.root):
+    if not head.has_commit:
         raise EnvironmentUnfit(
             f"the repository {workspace.root} has no commit yet",
             hint='commit once, or set "isolation": "none" in the plan\'s globals',

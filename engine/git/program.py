@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import gettempdir
+from typing import NamedTuple
 
 from engine.errors import EnvironmentUnfit, GitFailed, SpawnFailed
 from engine.git.seal import KEPT, Seal, make_seal
@@ -314,17 +315,21 @@ def git_version(cwd: Path) -> tuple[int, ...]:
     return tuple(map(int, found[0].split("."))) if found else ()
 
 
-def trouble_with_head(cwd: Path) -> str:
-    """Why git cannot tell what is checked out: damaged, of a strange version, somebody else's; empty if it can."""
+class Head(NamedTuple):
+    """What git says of the commit that is checked out."""
+
+    has_commit: bool
+    trouble: str = ""
+    """Why git cannot tell: damaged, of a strange version, somebody else's."""
+
+
+def look_at_head(cwd: Path) -> Head:
+    """Whether there is a commit to start from, or why that cannot be told."""
     done = ask_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=cwd)
     if done.exit_code == 0:
-        return ""
+        return Head(has_commit=True)
     if said := [line for line in done.errors.splitlines() if line.startswith("fatal: ")]:
-        return said[0].removeprefix("fatal: ")
+        return Head(has_commit=False, trouble=said[0].removeprefix("fatal: "))
     found = ask_git("rev-parse", "--verify", "--quiet", "HEAD", cwd=cwd)
-    return f"the commit {found.output.strip()} is missing" if found.exit_code == 0 else ""
-
-
-def has_commit(cwd: Path) -> bool:
-    """Whether there is a commit to start from."""
-    return ask_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=cwd).exit_code == 0
+    is_lost = found.exit_code == 0
+    return Head(has_commit=False, trouble=f"the commit {found.output.strip()} is missing" if is_lost else "")

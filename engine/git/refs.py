@@ -13,6 +13,7 @@ from engine.git.program import Git
 
 OURS = "refs/minipipe/"
 PATCHES, CANDIDATES, SHADOWS, EDITS = (f"{OURS}{kind}/" for kind in ("patches", "candidates", "shadow", "edits"))
+ARCHIVE, ORPHANS = f"{OURS}archive/", f"{OURS}orphans/"
 _TRIES = 40
 _PAUSE_SECONDS = 0.05
 _NO_OTHERS: Mapping[str, str | None] = MappingProxyType({})
@@ -45,12 +46,12 @@ def shadow_ref(run_id: str) -> str:
 
 def orphan_ref(attempt_id: str) -> str:
     """What an attempt had changed when its engine died."""
-    return f"{OURS}orphans/{attempt_id}"
+    return ORPHANS + attempt_id
 
 
 def archive_ref(run_id: str, step_id: str, number: int) -> str:
     """What a failed attempt had changed."""
-    return f"{OURS}archive/{run_id}/{step_id}.{number}"
+    return f"{ARCHIVE}{run_id}/{step_id}.{number}"
 
 
 def branch_ref(name: str) -> str:

@@ -1,14 +1,12 @@
 """The inverse of a committed patch, as one commit on top of a head, in the object database; nothing moves yet."""
 
-import re
-
 from engine.git.changes import shown_path
 from engine.git.merging import merge
 from engine.git.objects import is_ancestor, parents_of, tree_of, write_commit
 from engine.git.program import Git
 from engine.patches.application import Signature
 from engine.patches.checkout import Refusal
-from engine.patches.message import first_line
+from engine.patches.message import first_line, patches_of
 
 _NAMED = 10
 
@@ -22,7 +20,7 @@ def find_commit(git: Git, head: str, patch_id: str, committed: str) -> str | Non
     for entry in output.split(b"\0"):
         commit, _, message = entry.decode(errors="replace").partition("\n")
         # One that says so of several is a squash of them, and holds more than this patch.
-        if re.findall(r"^Minipipe-Patch: (\S+)$", message, re.MULTILINE) == [patch_id]:
+        if patches_of(message) == [patch_id]:
             return commit
     return None
 
@@ -56,9 +54,10 @@ def _later(git: Git, head: str, commit: str, paths: tuple[bytes, ...]) -> list[s
     found = []
     for entry in output.split(b"\0"):
         short, _, message = entry.decode(errors="replace").partition("\n")
-        patch = re.findall(r"^Minipipe-Patch: (\S+)$", message, re.MULTILINE)
+        patches = patches_of(message)
         if short:
-            found.append(f"patch {patch[-1]}" if patch else f"{short} ({message.splitlines()[0] if message else ''})")
+            first = message.splitlines()[0] if message else ""
+            found.append(f"patch {patches[-1]}" if patches else f"{short} ({first})")
     return found
 
 

@@ -32,7 +32,6 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
-def patch_of_message(message: str) -> str | None:
-    """The patch that a commit says it is."""
-    found = re.findall(r"^Minipipe-Patch: (pat_[0-9A-Z]{26})$", message, re.MULTILINE)
-    return found[-1] if found else None
+def patches_of(message: str) -> list[str]:
+    """The patches that a commit says it is: several, where somebody has squashed them."""
+    return re.findall(r"^Minipipe-Patch: (\S+)$", message, re.MULTILINE)

@@ -5,17 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import NotFound
-from engine.states import PatchLedgerStateMachine, PatchState
+from engine.states import PatchState
 from engine.store.queries import begins
 from engine.store.records import CommentRecord, GateRecord, PatchFileRecord, PatchRecord, ReviewRecord
 from engine.store.tables import Gate, Patch, PatchFile, Review, ReviewComment
 
 if TYPE_CHECKING:
     from engine.store.database import Database
-
-_ENDED = (PatchState.ROLLED_BACK, PatchState.DROPPED, PatchState.SUPERSEDED, PatchState.COMMITTED)
-OPEN_STATES = tuple(state for state in PatchLedgerStateMachine.states() if state not in _ENDED)
-"""A patch in one of these still has something before it."""
 
 _AT_ONCE = 500
 """How many patches one question names: SQLite takes no more than a thousand values, where it is old."""

@@ -55,11 +55,6 @@ def find_run(database: "Database", run_id: str) -> RunRecord | None:
     return _run(rows[0]) if rows else None
 
 
-def runs_in_states(database: "Database", states: tuple[str, ...]) -> list[RunRecord]:
-    """Oldest first."""
-    return [_run(row) for row in database.dicts(Run.select().where(Run.state.in_(states)).order_by(Run.run_id))]
-
-
 def unfinished_runs(database: "Database") -> list[RunRecord]:
     """Runs on which there is something to do that only an owner does, oldest first."""
     rows = database.rows(f"SELECT run_id FROM runs WHERE {UNFINISHED} ORDER BY run_id")

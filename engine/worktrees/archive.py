@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from engine.errors import ActionRefused, GitFailed
 from engine.git.program import Git
+from engine.git.refs import ARCHIVE
 from engine.worktrees import admin
 from engine.worktrees.places import Home
 from engine.worktrees.removal import remove
 from engine.worktrees.traps import clear_traps
 from engine.worktrees.worktree import SETTINGS, Worktree
 
-ARCHIVE = "refs/minipipe/archive/"
 _IDENTITY = {"user.name": "minipipe", "user.email": "minipipe@localhost", "user.useConfigOnly": "false"}
 # Entries outside a sparse checkout count as soon as there is a file.
 _CAPTURING = {**SETTINGS, **_IDENTITY, "core.sparseCheckout": "true", "sparse.expectFilesOutsideOfPatterns": "false"}

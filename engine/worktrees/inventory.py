@@ -13,14 +13,14 @@ from pathlib import Path
 
 from engine import clock
 from engine.git.program import Git
+from engine.git.refs import ARCHIVE, ORPHANS
 from engine.worktrees import admin, locks
-from engine.worktrees.archive import ARCHIVE
 from engine.worktrees.locks import Holder
 from engine.worktrees.mending import idle_slots, is_broken, lock_if_free, mend
 from engine.worktrees.named import Named, admin_folders, all_named, forget, is_folder
 from engine.worktrees.places import Home, Slot, home_at
 from engine.worktrees.record import read_record
-from engine.worktrees.rescue import ORPHANS, dead_user_of, rescue
+from engine.worktrees.rescue import dead_user_of, rescue
 from engine.worktrees.worktree import SETTINGS, destroy
 
 IN_USE, IDLE, ORPHANED, ARCHIVED = "in use", "idle", "orphaned", "archived"

@@ -8,6 +8,7 @@ for those processes may still be at work in it.
 import os
 from collections.abc import Collection
 
+from engine.git.refs import orphan_ref
 from engine.ids import PREFIXES
 from engine.worktrees import locks
 from engine.worktrees.archive import archive_changes
@@ -16,8 +17,6 @@ from engine.worktrees.mending import is_broken, lock_if_free
 from engine.worktrees.places import Home, Slot
 from engine.worktrees.record import read_record
 from engine.worktrees.worktree import Making, Worktree
-
-ORPHANS = "refs/minipipe/orphans/"
 
 
 def dead_user_of(slot: Slot) -> Holder | None:
@@ -61,6 +60,6 @@ def _keep(slot: Slot, lock: int, user: Holder) -> str | None:
     assert record is not None
     worktree.commit = record.commit
     try:
-        return archive_changes(worktree, f"{ORPHANS}{user.step_id}")
+        return archive_changes(worktree, orphan_ref(user.step_id))
     finally:
         worktree.leave_branches()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EnvironmentUnfit
-from engine.git.program import OLDEST, ask_git, git_version, has_commit, tell_git
+from engine.git.program import OLDEST, ask_git, git_version, look_at_head, tell_git
 
 
 def test_the_version_is_read(tmp_path: Path) -> None:
@@ -15,10 +15,10 @@ def test_the_version_is_read(tmp_path: Path) -> None:
 
 def test_a_commit_is_noticed(tmp_path: Path) -> None:
     tell_git("init", "--quiet", "--template=", cwd=tmp_path)
-    assert not has_commit(tmp_path)
+    assert not look_at_head(tmp_path).has_commit
     identity = ("-c", "user.name=t", "-c", "user.email=t@t.invalid", "-c", "commit.gpgSign=false")
     assert ask_git(*identity, "commit", "--quiet", "--allow-empty", "-m", "x", cwd=tmp_path).exit_code == 0
-    assert has_commit(tmp_path)
+    assert look_at_head(tmp_path).has_commit
 
 
 def test_a_refusal_tells_what_git_said(tmp_path: Path) -> None:
